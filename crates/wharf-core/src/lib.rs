@@ -1,0 +1,1 @@
+//! The registry itself: uploads, manifests, tags, referrers, mounts and deletes.

@@ -1,0 +1,1 @@
+//! For tests only: the whole registry, through its socket.

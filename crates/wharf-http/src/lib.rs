@@ -1,0 +1,1 @@
+//! The edge: HTTP in, registry operations, HTTP out.

@@ -1,0 +1,2 @@
+//! The binary `registry`.
+fn main() {}
