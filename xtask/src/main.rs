@@ -1,2 +1,62 @@
-//! The project chores.
-fn main() {}
+//! The project's own chores: `cargo xtask <chore>`.
+//!
+//! Each chore is a module with a `run`; this file only reads the command line. Nothing here is part of the product.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a development tool: it talks to a terminal, reads files and clocks, and serves nobody"
+)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod ci;
+mod conformance;
+mod project;
+mod tidy;
+
+/// The project's own chores.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// The whole gate: fmt, clippy, test, doc, deny, tidy.
+    Ci(ci::Selection),
+    /// The rules no compiler knows: crate arrows, file sizes, names, READMEs, words.
+    Tidy,
+    /// Four runs of the OCI conformance suite against a release binary.
+    Conformance {
+        /// The registry to test; by default `registry` of the release build.
+        #[arg(long, value_name = "PATH")]
+        registry_binary: Option<PathBuf>,
+        /// Where `.ci/tools.sh` keeps its tools; by default its own choice.
+        #[arg(long, value_name = "DIR")]
+        tools: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().chore {
+        Chore::Ci(selection) => ci::run(&selection),
+        Chore::Tidy => tidy::run(),
+        Chore::Conformance {
+            registry_binary,
+            tools,
+        } => conformance::run(registry_binary, tools.as_deref()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,24 @@
-//! The registry itself: uploads, manifests, tags, referrers, mounts and deletes.
+#![doc = include_str!("../README.md")]
+
+mod blobs;
+mod error;
+mod events;
+mod listings;
+mod manifests;
+mod mounts;
+mod referrers;
+mod registry;
+mod tasks;
+#[cfg(test)]
+mod tests;
+mod uploads;
+mod validation;
+
+pub use blobs::{BlobInfo, OpenBlob};
+pub use error::{Error, Result};
+pub use events::{Event, EventKind, EventSink};
+pub use manifests::{ManifestPut, PutManifest, StoredManifest};
+pub use registry::{Cause, Options, Registry};
+pub use tasks::Tasks;
+pub use uploads::{Placement, UploadState};
+pub use validation::{Missing, Platforms, UrlRules, Validation};

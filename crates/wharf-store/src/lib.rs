@@ -1,1 +1,28 @@
-//! Where a registry's bytes and facts live: the ports, the v2 tree, an in-memory store, and the suites every store passes.
+#![doc = include_str!("../README.md")]
+
+pub mod blob;
+mod clock;
+mod error;
+pub mod layout;
+mod memory;
+mod metadata;
+mod objects;
+mod record;
+mod region;
+#[cfg(feature = "conformance")]
+pub mod suite;
+
+pub use blob::{
+    Announced, BlobBody, BlobRead, BlobStat, BlobStore, ByteStream, ListedBlob, UploadKey, UploadStatus,
+};
+pub use clock::{Clock, SystemClock};
+pub use error::{BoxError, Error, Result, Retry};
+pub use layout::LayoutMetadata;
+pub use memory::MemoryStore;
+pub use metadata::{
+    Change, Expect, Hold, ManifestDeleted, ManifestFacts, ManifestWritten, MetadataStore, Page, TagChange,
+    TagWrite,
+};
+pub use objects::{Objects, PutIf, PutOutcome};
+pub use record::UploadRecord;
+pub use region::FileRegion;

@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# The programs the project's checks need beside Rust, each pinned here and nowhere else.
+#
+#   .ci/tools.sh                 install everything that is absent
+#   .ci/tools.sh crane deny      install these: apt crane conformance deny components
+#   .ci/tools.sh where deny      print the binary of a pinned tool, or fail saying how to install it
+#   .ci/tools.sh paths           print the folders to put in front of PATH, joined by colons
+set -euo pipefail
+
+readonly CRANE_VERSION=v0.20.6
+# The commit after 967efdc, whose only change is that the suite's client no longer asks for compressed answers; that
+# commit itself has no version that `go install` can fetch.
+readonly CONFORMANCE_VERSION=v0.0.0-20260831232431-97274622c111
+readonly DENY_VERSION=0.20.2
+
+readonly APT_PACKAGES=(skopeo docker.io containerd runc iptables ca-certificates jq curl)
+readonly APT_BINARIES=(skopeo docker dockerd containerd runc iptables jq curl)
+
+readonly CACHE="${WHARF_TOOLS:-$HOME/.cache/wharf-tools}"
+readonly EVERYTHING=(components apt crane conformance deny)
+# Daemons and firewalls live where a plain user's PATH does not look.
+export PATH="$PATH:/usr/sbin:/sbin"
+
+say() { printf 'tools: %s\n' "$*"; }
+fail() {
+  printf 'tools: %s\n' "$*" >&2
+  exit 1
+}
+
+# The folder of a pinned tool; its name holds the version, so that another version is another folder.
+home_of() {
+  case "$1" in
+    crane) echo "$CACHE/crane-$CRANE_VERSION" ;;
+    conformance) echo "$CACHE/conformance-$CONFORMANCE_VERSION" ;;
+    deny) echo "$CACHE/cargo-deny-$DENY_VERSION" ;;
+    *) fail "no pinned tool is called $1" ;;
+  esac
+}
+
+binary_of() {
+  case "$1" in
+    deny) echo "$(home_of deny)/bin/cargo-deny" ;;
+    *) echo "$(home_of "$1")/bin/$1" ;;
+  esac
+}
+
+# Installs into a folder beside the final one and renames, so that what is there is whole.
+# Usage: install_once <tool> <command that fills $STAGING/bin>
+install_once() {
+  local tool=$1 home
+  shift
+  home=$(home_of "$tool")
+  if [[ -x "$(binary_of "$tool")" ]]; then
+    say "$tool is there: $home"
+    return
+  fi
+  say "$tool: installing into $home"
+  mkdir -p "$CACHE"
+  STAGING=$(mktemp -d "$CACHE/.installing-XXXXXX")
+  export STAGING
+  trap 'rm -rf "$STAGING"' EXIT
+  "$@"
+  rm -rf "$home"
+  mv "$STAGING" "$home"
+  chmod 755 "$home"
+  trap - EXIT
+  [[ -x "$(binary_of "$tool")" ]] || fail "$tool was installed and $(binary_of "$tool") is not there"
+  say "$tool is installed"
+}
+
+go_install() {
+  command -v go >/dev/null || fail "go is not on PATH; install Go 1.24 or newer (a distribution's is often older)"
+  # Go keeps its module cache read-only; only the binary goes into the staging folder.
+  GOBIN="$STAGING/bin" go install "$1" </dev/null
+}
+
+cargo_install() {
+  # A target folder of its own: the project's may be in use, and is not for tools.
+  CARGO_TARGET_DIR="$STAGING/target" cargo install "$1" --locked --version "$2" --root "$STAGING" </dev/null
+  rm -rf "$STAGING/target"
+}
+
+install_apt() {
+  local missing=() binary
+  for binary in "${APT_BINARIES[@]}"; do
+    command -v "$binary" >/dev/null || missing+=("$binary")
+  done
+  if ((${#missing[@]} == 0)); then
+    say "apt: every binary is there"
+    return
+  fi
+  command -v apt-get >/dev/null || fail "not a Debian, so install these yourself: ${missing[*]}"
+  ((EUID == 0)) || fail "missing ${missing[*]}; run as root: apt-get install ${APT_PACKAGES[*]}"
+  say "apt: missing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq </dev/null
+  local packages=("${APT_PACKAGES[@]}")
+  # Newer Debians keep the docker client apart from its daemon.
+  if apt-cache show docker-cli >/dev/null 2>&1; then packages+=(docker-cli); fi
+  apt-get install -qq --yes --no-install-recommends "${packages[@]}" </dev/null
+  for binary in "${missing[@]}"; do
+    hash -r
+    command -v "$binary" >/dev/null || fail "apt: $binary is still missing"
+  done
+  say "apt: installed"
+}
+
+install_crane() {
+  install_once crane go_install "github.com/google/go-containerregistry/cmd/crane@$CRANE_VERSION"
+}
+
+install_conformance() {
+  install_once conformance go_install \
+    "github.com/opencontainers/distribution-spec/conformance@$CONFORMANCE_VERSION"
+}
+
+install_deny() {
+  install_once deny cargo_install cargo-deny "$DENY_VERSION"
+}
+
+install_components() {
+  local component
+  command -v cargo >/dev/null || fail "cargo is not on PATH; install rustup, which reads rust-toolchain.toml"
+  for component in fmt clippy; do
+    if cargo "$component" --version >/dev/null 2>&1; then
+      say "cargo $component is there: $(cargo "$component" --version)"
+    elif command -v rustup >/dev/null; then
+      say "cargo $component: adding the component"
+      rustup component add "${component/fmt/rustfmt}" </dev/null
+    else
+      fail "cargo $component is missing and there is no rustup to add it"
+    fi
+  done
+}
+
+where() {
+  local binary
+  binary=$(binary_of "$1")
+  [[ -x "$binary" ]] || fail "the pinned $1 is not at $binary; run: .ci/tools.sh $1"
+  echo "$binary"
+}
+
+paths() {
+  local joined='' tool
+  for tool in crane conformance deny; do
+    joined+="${joined:+:}$(home_of "$tool")/bin"
+  done
+  echo "$joined"
+}
+
+main() {
+  cd "$(dirname "${BASH_SOURCE[0]}")/.."
+  case "${1:-}" in
+    where) where "${2:?where what?}" ;;
+    paths) paths ;;
+    *)
+      local tool wanted=("$@")
+      ((${#wanted[@]} > 0)) || wanted=("${EVERYTHING[@]}")
+      for tool in "${wanted[@]}"; do
+        [[ " ${EVERYTHING[*]} " == *" $tool "* ]] || fail "no tool is called $tool; there are: ${EVERYTHING[*]}"
+        "install_$tool"
+      done
+      ;;
+  esac
+}
+
+main "$@"

@@ -1,0 +1,125 @@
+//! Blobs of a repository: look, read, delete.
+
+use wharf_oci::{ByteRange, Digest, RepositoryName};
+use wharf_store::BlobBody;
+
+use crate::error::{Error, Result};
+use crate::events::EventKind;
+use crate::registry::{Cause, Registry};
+
+/// A blob as a repository knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlobInfo {
+    /// The name it was asked for by.
+    pub digest: Digest,
+    /// The name its bytes are stored under: another one for aliases that older registries wrote.
+    pub content: Digest,
+    /// Its size.
+    pub size_bytes: u64,
+}
+
+/// A blob opened for reading.
+#[derive(Debug)]
+pub struct OpenBlob {
+    /// What is known of it.
+    pub info: BlobInfo,
+    /// All its bytes.
+    pub body: BlobBody,
+}
+
+impl Registry {
+    /// Whether the repository has the blob, and how long it is.
+    pub async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<BlobInfo> {
+        let content = self.blob_content(repository, digest).await?;
+        let stat = self
+            .blobs()
+            .stat(&content)
+            .await
+            .map_err(|error| blob_error(error, repository, digest))?;
+        Ok(BlobInfo {
+            digest: *digest,
+            content,
+            size_bytes: stat.size,
+        })
+    }
+
+    /// Opens the whole blob.
+    pub async fn open_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<OpenBlob> {
+        let content = self.blob_content(repository, digest).await?;
+        let read = self
+            .blobs()
+            .read(&content, None)
+            .await
+            .map_err(|error| blob_error(error, repository, digest))?;
+        Ok(OpenBlob {
+            info: BlobInfo {
+                digest: *digest,
+                content,
+                size_bytes: read.size,
+            },
+            body: read.body,
+        })
+    }
+
+    /// Opens a part of a blob that [`blob`](Self::blob) has found; the range must lie within it.
+    pub async fn open_range(
+        &self,
+        repository: &RepositoryName,
+        info: &BlobInfo,
+        range: ByteRange,
+    ) -> Result<BlobBody> {
+        let read = self.blobs().read(&info.content, Some(range)).await;
+        Ok(read
+            .map_err(|error| blob_error(error, repository, &info.digest))?
+            .body)
+    }
+
+    /// Takes the blob out of the repository. Its bytes stay for the collector: other repositories may have it too.
+    pub async fn delete_blob(
+        &self,
+        cause: &Cause,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<()> {
+        self.deletes_allowed()?;
+        let (registry, cause, repository, digest) =
+            (self.clone(), cause.clone(), repository.clone(), *digest);
+        let work = async move {
+            let change = registry.change(&cause);
+            if !registry
+                .metadata()
+                .unlink_blob(&change, &repository, &digest)
+                .await
+                .map_err(Error::store)?
+            {
+                return Err(Error::BlobUnknown { repository, digest });
+            }
+            registry.emit(&cause, &repository, || EventKind::BlobDeleted { digest });
+            Ok(())
+        };
+        self.tasks().run(work).await
+    }
+
+    async fn blob_content(&self, repository: &RepositoryName, digest: &Digest) -> Result<Digest> {
+        let content = self
+            .metadata()
+            .blob(repository, digest)
+            .await
+            .map_err(Error::store)?;
+        content.ok_or_else(|| Error::BlobUnknown {
+            repository: repository.clone(),
+            digest: *digest,
+        })
+    }
+}
+
+/// A link whose bytes were collected leads to nothing; the store has looked and is sure.
+fn blob_error(error: wharf_store::Error, repository: &RepositoryName, digest: &Digest) -> Error {
+    match error {
+        wharf_store::Error::BlobNotFound { .. } => Error::BlobUnknown {
+            repository: repository.clone(),
+            digest: *digest,
+        },
+        other => Error::store(other),
+    }
+}

@@ -1,0 +1,152 @@
+//! Manifests (end-3, end-7, end-9): get, put, delete.
+
+mod check;
+mod put;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+pub use put::{ManifestPut, PutManifest};
+use wharf_oci::{Digest, Manifest, ManifestKind, Reference, RepositoryName};
+use wharf_store::{BlobBody, ByteStream};
+
+use crate::error::{Error, Result};
+use crate::events::EventKind;
+use crate::registry::{Cause, Registry};
+
+/// A manifest as it was pushed.
+#[derive(Debug, Clone)]
+pub struct StoredManifest {
+    /// Its digest.
+    pub digest: Digest,
+    /// What it is.
+    pub kind: ManifestKind,
+    /// Byte for byte what was pushed.
+    pub bytes: Bytes,
+}
+
+impl Registry {
+    /// The manifest a tag or digest names.
+    pub async fn manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<StoredManifest> {
+        let unknown = || Error::ManifestUnknown {
+            repository: repository.clone(),
+            reference: reference.clone(),
+        };
+        let digest = self
+            .metadata()
+            .manifest(repository, reference)
+            .await
+            .map_err(Error::store)?;
+        let digest = digest.ok_or_else(unknown)?;
+        // A link whose bytes were collected leads to nothing; the store has looked and is sure.
+        let bytes = self.bytes(&digest).await?.ok_or_else(unknown)?;
+        let kind = ManifestKind::infer(&bytes).ok_or_else(|| {
+            Error::Store(wharf_store::Error::Corrupt {
+                path: digest.to_string(),
+                problem: "a manifest of a kind we do not know".to_owned(),
+            })
+        })?;
+        Ok(StoredManifest { digest, kind, bytes })
+    }
+
+    /// Removes a tag, or a manifest and all its tags.
+    pub async fn delete_manifest(
+        &self,
+        cause: &Cause,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<()> {
+        self.deletes_allowed()?;
+        let (registry, cause) = (self.clone(), cause.clone());
+        let (repository, reference) = (repository.clone(), reference.clone());
+        let work = async move {
+            let deleted = match &reference {
+                Reference::Tag(tag) => registry.delete_tag(&cause, &repository, tag).await?,
+                Reference::Digest(digest) => registry.delete_revision(&cause, &repository, digest).await?,
+            };
+            let kind = deleted.ok_or_else(|| Error::ManifestUnknown {
+                repository: repository.clone(),
+                reference,
+            })?;
+            registry.emit(&cause, &repository, || kind);
+            Ok(())
+        };
+        self.tasks().run(work).await
+    }
+
+    async fn delete_tag(
+        &self,
+        cause: &Cause,
+        repository: &RepositoryName,
+        tag: &wharf_oci::Tag,
+    ) -> Result<Option<EventKind>> {
+        let deleted = self
+            .metadata()
+            .delete_tag(&self.change(cause), repository, tag)
+            .await
+            .map_err(Error::store)?;
+        Ok(deleted.map(EventKind::TagDeleted))
+    }
+
+    async fn delete_revision(
+        &self,
+        cause: &Cause,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<EventKind>> {
+        let bytes = self.bytes(digest).await?;
+        let subject = bytes
+            .and_then(|bytes| Manifest::parse(&bytes, None).ok()?.subject)
+            .map(|subject| subject.digest);
+        let change = self.change(cause);
+        let deleted = self
+            .metadata()
+            .delete_manifest(&change, repository, digest, subject.as_ref())
+            .await;
+        let deleted = deleted.map_err(Error::store)?;
+        Ok(deleted.map(|deleted| EventKind::ManifestDeleted {
+            digest: *digest,
+            tags: deleted.tags,
+        }))
+    }
+
+    /// All bytes of a small blob; `None` if it is not there.
+    pub(crate) async fn bytes(&self, digest: &Digest) -> Result<Option<Bytes>> {
+        let read = match self.blobs().read(digest, None).await {
+            Err(wharf_store::Error::BlobNotFound { .. }) => return Ok(None),
+            read => read.map_err(Error::store)?,
+        };
+        let stream: ByteStream = match read.body {
+            BlobBody::Bytes(bytes) => return Ok(Some(bytes)),
+            BlobBody::File(region) => region.boxed(),
+            BlobBody::Stream(stream) => stream,
+            BlobBody::Redirect(_) => return Err(unreadable("it is only to be had from elsewhere".into())),
+        };
+        gather(stream, read.size).await.map(Some)
+    }
+}
+
+async fn gather(mut stream: ByteStream, size: u64) -> Result<Bytes> {
+    let mut gathered = BytesMut::new();
+    while let Some(block) = stream.next().await {
+        let block = block.map_err(unreadable)?;
+        // One block is all there is, nearly always.
+        if gathered.is_empty() && block.len() as u64 == size {
+            return Ok(block);
+        }
+        gathered.extend_from_slice(&block);
+    }
+    Ok(gathered.freeze())
+}
+
+fn unreadable(source: wharf_store::BoxError) -> Error {
+    Error::Store(wharf_store::Error::Backend {
+        backend: "blob store",
+        operation: "read a manifest".to_owned(),
+        retry: wharf_store::Retry::Later,
+        source,
+    })
+}

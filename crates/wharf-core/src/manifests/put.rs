@@ -1,0 +1,124 @@
+//! Putting a manifest: bytes, then facts.
+
+use bytes::Bytes;
+use wharf_oci::{Digest, Manifest, MediaType, Reference, RepositoryName, Tag};
+use wharf_store::{Expect, ManifestFacts, TagWrite};
+
+use crate::error::{Error, Result};
+use crate::events::EventKind;
+use crate::registry::{Cause, Registry};
+
+/// A manifest to be put.
+#[derive(Debug, Clone)]
+pub struct PutManifest {
+    /// The tag or digest it was put to.
+    pub reference: Reference,
+    /// The digest to keep it under when it was put to a tag; sha256 unless said.
+    pub digest: Option<Digest>,
+    /// Further tags (end-7b).
+    pub tags: Vec<Tag>,
+    /// What the client says it is.
+    pub content_type: Option<MediaType>,
+    /// What it is, byte for byte.
+    pub bytes: Bytes,
+}
+
+/// A manifest that was put.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestPut {
+    /// Its digest.
+    pub digest: Digest,
+    /// What it refers to; it is listed among the referrers of that now.
+    pub subject: Option<Digest>,
+    /// The tags that mean it now, of those asked for with `?tag=`.
+    pub tags: Vec<Tag>,
+}
+
+impl Registry {
+    /// Stores a manifest that has all it needs, and makes it visible: itself, its entry among the referrers, its tags.
+    pub async fn put_manifest(
+        &self,
+        cause: &Cause,
+        repository: &RepositoryName,
+        put: PutManifest,
+    ) -> Result<ManifestPut> {
+        let (registry, cause, repository) = (self.clone(), cause.clone(), repository.clone());
+        self.tasks()
+            .run(async move { registry.put(&cause, &repository, put).await })
+            .await
+    }
+
+    async fn put(&self, cause: &Cause, repository: &RepositoryName, put: PutManifest) -> Result<ManifestPut> {
+        let digest = verified_digest(&put)?;
+        let manifest = Manifest::parse(&put.bytes, put.content_type.as_ref())?;
+        let references = self.check(repository, &manifest).await?;
+
+        let size_bytes = put.bytes.len() as u64;
+        let _hold = self.metadata().hold(&digest).await.map_err(Error::store)?;
+        self.blobs().put(&digest, put.bytes).await.map_err(Error::store)?;
+
+        let referrer = manifest.referrer_descriptor(&digest, size_bytes);
+        let subject = manifest.subject.as_ref().map(|subject| subject.digest);
+        let named = match put.reference {
+            Reference::Tag(tag) => Some(tag),
+            Reference::Digest(_) => None,
+        };
+        let writes: Vec<TagWrite> = named
+            .iter()
+            .chain(&put.tags)
+            .map(|tag| TagWrite {
+                tag: tag.clone(),
+                expect: Expect::Any,
+            })
+            .collect();
+        let facts = ManifestFacts {
+            digest: &digest,
+            references: &references,
+            subject: subject.as_ref().map(|subject| (subject, &referrer)),
+            tags: &writes,
+        };
+        let written = self
+            .metadata()
+            .put_manifest(&self.change(cause), repository, &facts)
+            .await;
+        let written = written.map_err(|error| put_error(error, repository))?;
+        self.emit(cause, repository, || EventKind::ManifestPushed {
+            digest,
+            media_type: manifest.kind.media_type(),
+            size_bytes,
+            tags: written.tags,
+        });
+        Ok(ManifestPut {
+            digest,
+            subject,
+            tags: put.tags,
+        })
+    }
+}
+
+/// The digest to keep the manifest under, which its bytes have been found to hash to.
+fn verified_digest(put: &PutManifest) -> Result<Digest> {
+    let promised = match &put.reference {
+        Reference::Digest(digest) => Some(*digest),
+        Reference::Tag(_) => put.digest,
+    };
+    let Some(expected) = promised else {
+        return Ok(Digest::of(&put.bytes));
+    };
+    let actual = Digest::of_with(expected.algorithm(), &put.bytes);
+    if actual == expected {
+        Ok(expected)
+    } else {
+        Err(Error::DigestMismatch { expected, actual })
+    }
+}
+
+fn put_error(error: wharf_store::Error, repository: &RepositoryName) -> Error {
+    match error {
+        wharf_store::Error::TagConflict { tag, .. } => Error::TagConflict {
+            repository: repository.clone(),
+            tag,
+        },
+        other => Error::store(other),
+    }
+}

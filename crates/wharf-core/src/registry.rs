@@ -1,0 +1,122 @@
+//! The registry and what it is made of.
+
+use std::sync::Arc;
+
+use wharf_oci::RepositoryName;
+use wharf_store::{BlobStore, Change, Clock, MetadataStore, SystemClock};
+
+use crate::error::{Error, Result};
+use crate::events::{Event, EventKind, EventSink};
+use crate::tasks::Tasks;
+use crate::validation::Validation;
+
+/// A registry over two stores. Cheap to clone.
+///
+/// Every operation is a method; they are grouped in the files of this crate as the specification groups them: blobs,
+/// uploads, mounts, manifests, listings, referrers.
+#[derive(Debug, Clone)]
+pub struct Registry(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) metadata: Arc<dyn MetadataStore>,
+    pub(crate) options: Options,
+    pub(crate) tasks: Tasks,
+}
+
+/// How the operator wants it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Whether manifests, tags and blobs may be deleted (`storage.delete.enabled`).
+    pub deletes: bool,
+    /// What a manifest must fulfil (`validation`).
+    pub validation: Validation,
+    /// Who hears of changes.
+    pub events: Option<Arc<dyn EventSink>>,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Who asked for something, and in which request.
+#[derive(Debug, Clone)]
+pub struct Cause {
+    /// Who; `None` for an anonymous caller.
+    pub actor: Option<Arc<str>>,
+    /// The request, as it is named in the logs.
+    pub request_id: Arc<str>,
+}
+
+// === impl Options ===
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            deletes: true,
+            validation: Validation::default(),
+            events: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+// === impl Registry ===
+
+impl Registry {
+    /// The registry whose bytes are in `blobs` and whose facts are in `metadata`.
+    pub fn new(blobs: Arc<dyn BlobStore>, metadata: Arc<dyn MetadataStore>, options: Options) -> Self {
+        Self(Arc::new(Inner {
+            blobs,
+            metadata,
+            options,
+            tasks: Tasks::default(),
+        }))
+    }
+
+    /// The work that runs to its end, for whoever stops the process.
+    pub fn tasks(&self) -> &Tasks {
+        &self.0.tasks
+    }
+
+    pub(crate) fn blobs(&self) -> &dyn BlobStore {
+        &*self.0.blobs
+    }
+
+    pub(crate) fn metadata(&self) -> &dyn MetadataStore {
+        &*self.0.metadata
+    }
+
+    pub(crate) fn validation(&self) -> &Validation {
+        &self.0.options.validation
+    }
+
+    pub(crate) fn change<'a>(&self, cause: &'a Cause) -> Change<'a> {
+        Change {
+            actor: cause.actor.as_deref(),
+            request_id: &cause.request_id,
+            at: self.0.options.clock.now(),
+        }
+    }
+
+    /// Tells who wants to know. `kind` is made only if there is somebody.
+    pub(crate) fn emit(&self, cause: &Cause, repository: &RepositoryName, kind: impl FnOnce() -> EventKind) {
+        let Some(sink) = &self.0.options.events else {
+            return;
+        };
+        sink.emit(Event {
+            repository: repository.clone(),
+            kind: kind(),
+            actor: cause.actor.clone(),
+            request_id: Arc::clone(&cause.request_id),
+            at: self.0.options.clock.now(),
+        });
+    }
+
+    pub(crate) fn deletes_allowed(&self) -> Result<()> {
+        if self.0.options.deletes {
+            Ok(())
+        } else {
+            Err(Error::DeletesDisabled)
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Promises of the registry, over the memory store.

@@ -1,0 +1,253 @@
+//! Uploads (end-4 to end-6, end-13, end-14): bytes come in, in any of the shapes clients know, and become a blob.
+
+use wharf_oci::{Digest, RepositoryName, UploadId};
+use wharf_store::{Announced, ByteStream, UploadKey};
+
+use crate::error::{Error, Result};
+use crate::events::EventKind;
+use crate::registry::{Cause, Registry};
+
+/// Where the bytes of a request belong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// At the end, wherever that is: the client said nothing.
+    End,
+    /// Exactly here (`Content-Range`).
+    At(u64),
+    /// Where the `Location` that the client uses was handed out.
+    ///
+    /// A body sent to the very first one of them, when bytes are there already, is a repetition by a client that does
+    /// not know how far it got (jib does this after a timeout): the upload starts over. Appending would give the blob
+    /// twice in a row.
+    Location(u64),
+}
+
+/// An open upload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadState {
+    /// Its id.
+    pub id: UploadId,
+    /// Bytes stored.
+    pub offset: u64,
+}
+
+impl Registry {
+    /// Opens an upload.
+    pub async fn begin_upload(
+        &self,
+        repository: &RepositoryName,
+        announced: Announced,
+    ) -> Result<UploadState> {
+        let key = self.new_upload(repository, announced).await?;
+        Ok(UploadState {
+            id: key.id,
+            offset: 0,
+        })
+    }
+
+    /// How far an upload is.
+    pub async fn upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<UploadState> {
+        let key = key(repository, id);
+        let status = self
+            .blobs()
+            .status(&key)
+            .await
+            .map_err(|error| upload_error(error, &key))?;
+        Ok(UploadState {
+            id: id.clone(),
+            offset: status.offset,
+        })
+    }
+
+    /// Adds bytes. When the client hangs up half-way, what it sent is kept.
+    pub async fn append(
+        &self,
+        repository: &RepositoryName,
+        id: &UploadId,
+        placement: Placement,
+        body: ByteStream,
+    ) -> Result<UploadState> {
+        let (registry, key) = (self.clone(), key(repository, id));
+        let offset = self
+            .tasks()
+            .run(async move { registry.append_to(&key, placement, body).await })
+            .await?;
+        Ok(UploadState {
+            id: id.clone(),
+            offset,
+        })
+    }
+
+    /// Adds the last bytes, if any, and makes a blob of the upload.
+    ///
+    /// Saying it again after it was done is answered with the same success.
+    pub async fn finish(
+        &self,
+        cause: &Cause,
+        repository: &RepositoryName,
+        id: &UploadId,
+        digest: &Digest,
+        last: Option<(Placement, ByteStream)>,
+    ) -> Result<()> {
+        let (registry, cause, key, digest) = (self.clone(), cause.clone(), key(repository, id), *digest);
+        let work = async move {
+            if let Some((placement, body)) = last {
+                match registry.append_to(&key, placement, body).await {
+                    Ok(_) => {}
+                    Err(error @ Error::UploadUnknown { .. }) => {
+                        return registry.already(&key, &digest, error).await;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            match registry.publish(&cause, &key, &digest).await {
+                Err(error @ Error::UploadUnknown { .. }) => registry.already(&key, &digest, error).await,
+                result => result,
+            }
+        };
+        self.tasks().run(work).await
+    }
+
+    /// Makes a blob of one body (end-4b). Nothing is left when that fails.
+    pub async fn put_blob(
+        &self,
+        cause: &Cause,
+        repository: &RepositoryName,
+        digest: &Digest,
+        body: ByteStream,
+    ) -> Result<()> {
+        let (registry, cause, repository, digest) =
+            (self.clone(), cause.clone(), repository.clone(), *digest);
+        let work = async move {
+            let key = registry
+                .new_upload(&repository, Announced::Digest(digest))
+                .await?;
+            let result = match registry.append_to(&key, Placement::At(0), body).await {
+                Ok(_) => registry.publish(&cause, &key, &digest).await,
+                Err(error) => Err(error),
+            };
+            if result.is_err()
+                && let Err(error) = registry.blobs().abort(&key).await
+            {
+                tracing::warn!(upload.id = %key.id, error = &error as &dyn std::error::Error, "could not remove a failed upload");
+            }
+            result
+        };
+        self.tasks().run(work).await
+    }
+
+    /// Forgets an upload (end-14).
+    pub async fn cancel_upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<()> {
+        let (registry, key) = (self.clone(), key(repository, id));
+        let work = async move {
+            match registry.blobs().abort(&key).await {
+                Err(wharf_store::Error::UploadBusy { .. }) => Err(registry.busy(&key).await),
+                result => result.map_err(|error| upload_error(error, &key)),
+            }
+        };
+        self.tasks().run(work).await
+    }
+
+    async fn new_upload(&self, repository: &RepositoryName, announced: Announced) -> Result<UploadKey> {
+        let key = UploadKey {
+            repository: repository.clone(),
+            id: new_id(),
+        };
+        self.blobs().begin(&key, announced).await.map_err(Error::store)?;
+        Ok(key)
+    }
+
+    async fn append_to(&self, key: &UploadKey, placement: Placement, body: ByteStream) -> Result<u64> {
+        let stored = self.upload(&key.repository, &key.id).await?.offset;
+        let offset = match placement {
+            Placement::End => stored,
+            Placement::At(offset) => offset,
+            Placement::Location(0) if stored > 0 => {
+                if let Err(error) = self.blobs().begin(key, Announced::Nothing).await {
+                    return Err(self.upload_write_error(error, key).await);
+                }
+                0
+            }
+            Placement::Location(offset) => offset,
+        };
+        match self.blobs().append(key, offset, body).await {
+            Ok(end) => Ok(end),
+            Err(error) => Err(self.upload_write_error(error, key).await),
+        }
+    }
+
+    /// Publishes the bytes, then links the blob: held against a collector from before the one until after the other.
+    async fn publish(&self, cause: &Cause, key: &UploadKey, digest: &Digest) -> Result<()> {
+        let _hold = self.metadata().hold(digest).await.map_err(Error::store)?;
+        let size_bytes = match self.blobs().commit(key, digest).await {
+            Ok(size) => size,
+            Err(error) => return Err(self.upload_write_error(error, key).await),
+        };
+        let change = self.change(cause);
+        self.metadata()
+            .link_blob(&change, &key.repository, digest, digest)
+            .await
+            .map_err(Error::store)?;
+        self.emit(cause, &key.repository, || EventKind::BlobPushed {
+            digest: *digest,
+            size_bytes,
+        });
+        Ok(())
+    }
+
+    /// The answer to a final request for an upload that is closed: success if it was closed by the same request before.
+    async fn already(&self, key: &UploadKey, digest: &Digest, unknown: Error) -> Result<()> {
+        match self.blob(&key.repository, digest).await {
+            Ok(_) => Ok(()),
+            Err(Error::BlobUnknown { .. }) => Err(unknown),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn upload_write_error(&self, error: wharf_store::Error, key: &UploadKey) -> Error {
+        match error {
+            wharf_store::Error::UploadBusy { .. } => self.busy(key).await,
+            error => upload_error(error, key),
+        }
+    }
+
+    /// Another request writes: this one is told how far that is, as if it had come with a wrong offset.
+    async fn busy(&self, key: &UploadKey) -> Error {
+        match self.upload(&key.repository, &key.id).await {
+            Ok(state) => Error::UploadOffset {
+                repository: key.repository.clone(),
+                id: state.id,
+                stored: state.offset,
+            },
+            Err(error) => error,
+        }
+    }
+}
+
+fn key(repository: &RepositoryName, id: &UploadId) -> UploadKey {
+    UploadKey {
+        repository: repository.clone(),
+        id: id.clone(),
+    }
+}
+
+fn upload_error(error: wharf_store::Error, key: &UploadKey) -> Error {
+    match error {
+        wharf_store::Error::UploadNotFound { .. } => Error::UploadUnknown {
+            repository: key.repository.clone(),
+            id: key.id.clone(),
+        },
+        wharf_store::Error::OffsetMismatch { stored, .. } => Error::UploadOffset {
+            repository: key.repository.clone(),
+            id: key.id.clone(),
+            stored,
+        },
+        other => Error::store(other),
+    }
+}
+
+/// A new id: time-ordered, as the registry we succeed makes them.
+fn new_id() -> UploadId {
+    let id = uuid::Uuid::now_v7().hyphenated().to_string();
+    id.parse().expect("a UUID is a valid upload id")
+}

@@ -1,0 +1,217 @@
+//! Files and folders: the only place that knows what must be synced, in which order, for a change to stay.
+//!
+//! Everything here blocks, but for [`Disk::open_if_cached`].
+
+mod folders;
+mod place;
+mod write;
+
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use wharf_store::{Error, Result, Retry};
+
+use self::folders::Folders;
+pub(crate) use self::place::{Level, Place};
+use crate::Fsync;
+
+/// How this backend is called in errors.
+pub(crate) const BACKEND: &str = "filesystem";
+
+/// A directory with a registry in it.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    root: PathBuf,
+    /// The root, opened: paths below it are resolved from here.
+    handle: OwnedFd,
+    pub(crate) fsync: Fsync,
+    folders: Folders,
+}
+
+/// What a look at the cache alone can say.
+pub(crate) enum Cached {
+    /// The file, open.
+    Open(File),
+    /// There is surely no such file.
+    Absent,
+    /// The kernel would have to read the disk to know.
+    Unknown,
+}
+
+impl Disk {
+    pub(crate) fn open(root: PathBuf, fsync: Fsync) -> Result<Self> {
+        let opened = std::fs::create_dir_all(&root).and_then(|()| {
+            Ok(rustix::fs::open(
+                &root,
+                OFlags::DIRECTORY | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?)
+        });
+        let handle = opened.map_err(|source| failed("open the directory", &root, source))?;
+        Ok(Self {
+            root,
+            handle,
+            fsync,
+            folders: Folders::default(),
+        })
+    }
+
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Opens a file if that takes no look at the disk, so that it may be done on a reactor thread.
+    pub(crate) fn open_if_cached(&self, relative: &str) -> Cached {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        match rustix::fs::openat2(&self.handle, relative, flags, Mode::empty(), ResolveFlags::CACHED) {
+            Ok(file) => Cached::Open(file.into()),
+            Err(Errno::NOENT) => Cached::Absent,
+            // EAGAIN: not cached. ENOSYS, EINVAL: a kernel before 5.12. The rest is told by a second, patient try.
+            Err(_) => Cached::Unknown,
+        }
+    }
+
+    /// Opens a file, patiently; `None` if there is none.
+    pub(crate) fn open_file(&self, relative: &str) -> Result<Option<File>> {
+        let path = self.path(relative);
+        absent_as_none(File::open(&path)).map_err(|source| failed("open", &path, source))
+    }
+
+    /// The whole of a small file; `None` if there is none.
+    pub(crate) fn read(&self, relative: &str) -> Result<Option<Vec<u8>>> {
+        let path = self.path(relative);
+        absent_as_none(std::fs::read(&path)).map_err(|source| failed("read", &path, source))
+    }
+
+    /// The names below `level` that count, after `after`, the first `limit` in byte order.
+    pub(crate) fn children(&self, level: &Level, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        let folder = self.path(&level.path);
+        let mut names = BinaryHeap::new();
+        for entry in self.entries(&folder)? {
+            let name = entry.map_err(|source| failed("list", &folder, source))?;
+            if after.is_none_or(|after| name.as_str() > after) {
+                names.push(std::cmp::Reverse(name));
+            }
+        }
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let Some(std::cmp::Reverse(name)) = names.pop() else {
+                break;
+            };
+            if self.counts(&folder, &name, level)? {
+                found.push(name);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether any name below `level` counts.
+    pub(crate) fn has_children(&self, level: &Level) -> Result<bool> {
+        let folder = self.path(&level.path);
+        for entry in self.entries(&folder)? {
+            let name = entry.map_err(|source| failed("list", &folder, source))?;
+            if self.counts(&folder, &name, level)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The names of the folders in `folder`; none if it does not exist. A name that is not UTF-8 is not ours.
+    fn entries(&self, folder: &Path) -> Result<impl Iterator<Item = io::Result<String>> + use<>> {
+        let entries =
+            absent_as_none(std::fs::read_dir(folder)).map_err(|source| failed("list", folder, source))?;
+        Ok(entries.into_iter().flatten().filter_map(|entry| match entry {
+            Ok(entry) if entry.file_type().is_ok_and(|kind| kind.is_file()) => None,
+            Ok(entry) => entry.file_name().into_string().ok().map(Ok),
+            Err(error) => Some(Err(error)),
+        }))
+    }
+
+    fn counts(&self, folder: &Path, name: &str, level: &Level) -> Result<bool> {
+        let Some(holding) = level.holding else {
+            return Ok(true);
+        };
+        let path = folder.join(name).join(holding);
+        let found =
+            absent_as_none(rustix::fs::statat(CWD, &path, rustix::fs::AtFlags::empty()).map_err(Into::into));
+        Ok(found
+            .map_err(|source| failed("look at", &path, source))?
+            .is_some())
+    }
+
+    /// Makes a file look as if it had just been written, if it is older than `older_than`.
+    pub(crate) fn renew(
+        &self,
+        place: &Place,
+        older_than: std::time::Duration,
+        now: std::time::SystemTime,
+    ) -> Result<()> {
+        let path = self.path(&place.path);
+        let renew = || -> io::Result<()> {
+            let file = File::open(&path)?;
+            let age = now
+                .duration_since(file.metadata()?.modified()?)
+                .unwrap_or_default();
+            if age > older_than {
+                file.set_modified(now)
+            } else {
+                Ok(())
+            }
+        };
+        absent_as_none(renew()).map_err(|source| failed("renew", &path, source))?;
+        Ok(())
+    }
+}
+
+/// "There is no such thing" as an answer; everything else stays an error.
+///
+/// A path that runs through a file instead of a folder (`ENOTDIR`) leads to nothing either.
+pub(crate) fn absent_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A failure of the file system, as the port reports it.
+pub(crate) fn failed(verb: &str, path: &Path, source: io::Error) -> Error {
+    let later = [
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::TIMEDOUT,
+        Errno::STALE,
+        Errno::NOMEM,
+    ];
+    let code = source.raw_os_error();
+    let retry = if later.iter().any(|errno| code == Some(errno.raw_os_error())) {
+        Retry::Later
+    } else {
+        Retry::Never
+    };
+    Error::Backend {
+        backend: BACKEND,
+        operation: format!("{verb} {}", path.display()),
+        retry,
+        source: source.into(),
+    }
+}

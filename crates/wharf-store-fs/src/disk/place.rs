@@ -1,0 +1,46 @@
+//! Keys of the tree, taken along to another thread.
+
+use wharf_store::layout::{Dir, Key};
+
+/// Where an object is.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// The path below the root.
+    pub(crate) path: String,
+    /// How many of the innermost folders belong to the object alone.
+    pub(crate) own_folders: usize,
+    /// Whether its content changes in its lifetime, as a tag's does.
+    pub(crate) changes: bool,
+}
+
+/// A level that is listed.
+#[derive(Debug, Clone)]
+pub(crate) struct Level {
+    /// The path below the root.
+    pub(crate) path: String,
+    /// What a name must hold to count.
+    pub(crate) holding: Option<&'static str>,
+    /// How many of the folders around it go when it goes, if they are empty.
+    pub(crate) own_folders: usize,
+}
+
+impl From<&Key<'_>> for Place {
+    fn from(key: &Key<'_>) -> Self {
+        Self {
+            path: key.path(),
+            own_folders: key.own_folders(),
+            changes: matches!(key, Key::TagLink(..)),
+        }
+    }
+}
+
+impl From<&Dir<'_>> for Level {
+    fn from(dir: &Dir<'_>) -> Self {
+        let own_folders = usize::from(matches!(dir, Dir::TagIndex(..)));
+        Self {
+            path: dir.path(),
+            holding: dir.holding(),
+            own_folders,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The tree's small objects as files.
+
+use std::fs::File;
+use std::io::IoSliceMut;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rustix::io::ReadWriteFlags;
+use wharf_store::layout::{Dir, Key};
+use wharf_store::{Objects, PutIf, PutOutcome, Result};
+
+use crate::disk::{Cached, Level, Place};
+use crate::{FsStore, blocking};
+
+/// Room for a link (136 bytes for sha512) and then some; a longer object is read where it may wait.
+const SHORT_BYTES: usize = 512;
+
+#[async_trait]
+impl Objects for FsStore {
+    async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>> {
+        let path = key.path();
+        match self.disk.open_if_cached(&path) {
+            Cached::Absent => return Ok(None),
+            Cached::Open(file) => {
+                if let Some(bytes) = read_short_if_cached(&file) {
+                    return Ok(Some(bytes));
+                }
+            }
+            Cached::Unknown => {}
+        }
+        let disk = std::sync::Arc::clone(&self.disk);
+        blocking(move || Ok(disk.read(&path)?.map(Bytes::from))).await
+    }
+
+    async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
+        let place = Place::from(key);
+        self.blocking(move |disk| disk.write(&place, &bytes, &condition))
+            .await
+    }
+
+    async fn remove(&self, key: &Key<'_>) -> Result<bool> {
+        let place = Place::from(key);
+        self.blocking(move |disk| disk.remove(&place)).await
+    }
+
+    async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
+        let level = Level::from(dir);
+        self.blocking(move |disk| disk.remove_all(&level)).await
+    }
+
+    async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        let (level, after) = (Level::from(dir), after.map(str::to_owned));
+        self.blocking(move |disk| disk.children(&level, after.as_deref(), limit))
+            .await
+    }
+
+    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
+        let level = Level::from(dir);
+        self.blocking(move |disk| disk.has_children(&level)).await
+    }
+
+    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {
+        let (place, now) = (Place::from(key), self.clock.now());
+        self.blocking(move |disk| disk.renew(&place, older_than, now))
+            .await
+    }
+}
+
+/// The whole of a short file, if the page cache holds it.
+fn read_short_if_cached(file: &File) -> Option<Bytes> {
+    let mut buffer = [0; SHORT_BYTES];
+    let length = rustix::io::preadv2(
+        file,
+        &mut [IoSliceMut::new(&mut buffer)],
+        0,
+        ReadWriteFlags::NOWAIT,
+    )
+    .ok()?;
+    // A full buffer may be the beginning of something longer.
+    (length < SHORT_BYTES).then(|| Bytes::copy_from_slice(&buffer[..length]))
+}

@@ -1,0 +1,312 @@
+//! The v2 tree: facts as small files, exactly where the registries we succeed keep them.
+//!
+//! Every fact is an object of its own, so several processes may serve one tree side by side, old registries among them:
+//! the worst that two writers do to each other is that the last one wins.
+
+mod key;
+mod link;
+mod names;
+mod referrers;
+mod tags;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+pub use key::{Dir, Key};
+pub use names::Names;
+use wharf_oci::{Algorithm, Descriptor, Digest, Reference, RepositoryName, Tag};
+
+use crate::error::Result;
+use crate::metadata::{
+    Change, Hold, ManifestDeleted, ManifestFacts, ManifestWritten, MetadataStore, Page, TagChange,
+};
+use crate::objects::{Objects, PutIf};
+
+/// How many links are read at once when a question needs all of a repository's tags.
+const DEFAULT_CONCURRENCY: usize = 16;
+
+/// How long a collector leaves a blob alone after it was last written or renewed.
+const DEFAULT_GRACE: Duration = Duration::from_secs(60 * 60);
+
+/// A metadata store whose truth is the v2 tree.
+///
+/// What a tree does cheaply: whatever names a manifest, a tag or a blob. What it does not: finding the tags that mean a
+/// manifest, which `delete_manifest` must; it reads every tag of the repository, `concurrency` at a time, twice.
+#[derive(Debug, Clone)]
+pub struct LayoutMetadata {
+    objects: Arc<dyn Objects>,
+    concurrency: usize,
+    grace: Duration,
+}
+
+impl LayoutMetadata {
+    /// The facts kept in `objects`.
+    pub fn new(objects: Arc<dyn Objects>) -> Self {
+        Self {
+            objects,
+            concurrency: DEFAULT_CONCURRENCY,
+            grace: DEFAULT_GRACE,
+        }
+    }
+
+    /// How many tags are read at once to find those that mean a manifest.
+    #[must_use]
+    pub fn with_concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency.max(1);
+        self
+    }
+
+    /// How long the collector that runs beside us leaves young blobs alone.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    fn objects(&self) -> &dyn Objects {
+        &*self.objects
+    }
+
+    async fn write_link(&self, key: &Key<'_>, digest: &Digest) -> Result<()> {
+        self.objects.put(key, link::to(digest), PutIf::Any).await?;
+        Ok(())
+    }
+
+    async fn has_revision(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
+        Ok(
+            link::follow(self.objects(), &Key::RevisionLink(repository, digest))
+                .await?
+                .is_some(),
+        )
+    }
+
+    /// A page of the digests that are the names below `dir(algorithm)`, over all algorithms in byte order.
+    async fn digests<'d>(
+        &self,
+        dir: impl Fn(Algorithm) -> Dir<'d>,
+        after: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Page<Digest>> {
+        let wanted = limit.saturating_add(1);
+        let mut found = Vec::new();
+        for algorithm in Algorithm::ALL {
+            let past = match after {
+                Some(after) if after.algorithm() == algorithm => Some(after.hex()),
+                Some(after) if after.algorithm().as_str() > algorithm.as_str() => continue,
+                _ => None,
+            };
+            let parse = |hex: &str| format!("{algorithm}:{hex}").parse::<Digest>().ok();
+            found.extend(
+                self.named(&dir(algorithm), past, wanted - found.len(), parse)
+                    .await?,
+            );
+            if found.len() >= wanted {
+                break;
+            }
+        }
+        Ok(Page::cut(found, limit))
+    }
+
+    /// The first `wanted` names below `dir` that mean something. One that does not is somebody's dirt: nobody could ask
+    /// for it, and it must not end a page early.
+    async fn named<T>(
+        &self,
+        dir: &Dir<'_>,
+        mut after: Option<String>,
+        wanted: usize,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Vec<T>> {
+        let mut found = Vec::new();
+        while found.len() < wanted {
+            let asked = wanted - found.len();
+            let names = self.objects.children(dir, after.as_deref(), asked).await?;
+            found.extend(names.iter().filter_map(|name| parse(name)));
+            if names.len() < asked {
+                break;
+            }
+            after = names.into_iter().next_back();
+        }
+        Ok(found)
+    }
+}
+
+#[async_trait]
+impl MetadataStore for LayoutMetadata {
+    async fn manifest(&self, repository: &RepositoryName, reference: &Reference) -> Result<Option<Digest>> {
+        let digest = match reference {
+            Reference::Digest(digest) => *digest,
+            Reference::Tag(tag) => {
+                match link::follow(self.objects(), &Key::TagLink(repository, tag)).await? {
+                    Some(digest) => digest,
+                    None => return Ok(None),
+                }
+            }
+        };
+        Ok(self.has_revision(repository, &digest).await?.then_some(digest))
+    }
+
+    async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Digest>> {
+        link::follow(self.objects(), &Key::LayerLink(repository, digest)).await
+    }
+
+    async fn exists(&self, repository: &RepositoryName) -> Result<bool> {
+        for algorithm in Algorithm::ALL {
+            if self
+                .objects
+                .has_children(&Dir::Revisions(repository, algorithm))
+                .await?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn put_manifest(
+        &self,
+        _change: &Change<'_>,
+        repository: &RepositoryName,
+        facts: &ManifestFacts<'_>,
+    ) -> Result<ManifestWritten> {
+        let revision = Key::RevisionLink(repository, facts.digest);
+        let created = link::follow_to_replace(self.objects(), &revision)
+            .await?
+            .is_none();
+        self.write_link(&revision, facts.digest).await?;
+        if let Some((subject, descriptor)) = facts.subject {
+            self.write_referrer(repository, subject, descriptor).await?;
+        }
+        let mut tags = Vec::with_capacity(facts.tags.len());
+        for write in facts.tags {
+            tags.push(self.write_tag(repository, write, facts.digest).await?);
+        }
+        // A delete that ran beside us may have taken the revision after we wrote it and before it saw our tags. Either
+        // it is taken again after this look, tags and all, or we put it back here.
+        if !self.has_revision(repository, facts.digest).await? {
+            self.write_link(&revision, facts.digest).await?;
+        }
+        Ok(ManifestWritten { created, tags })
+    }
+
+    async fn link_blob(
+        &self,
+        _change: &Change<'_>,
+        repository: &RepositoryName,
+        digest: &Digest,
+        content: &Digest,
+    ) -> Result<bool> {
+        let key = Key::LayerLink(repository, digest);
+        let created = self.objects.get(&key).await?.is_none();
+        self.write_link(&key, content).await?;
+        Ok(created)
+    }
+
+    async fn unlink_blob(
+        &self,
+        _change: &Change<'_>,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool> {
+        self.objects.remove(&Key::LayerLink(repository, digest)).await
+    }
+
+    async fn delete_tag(
+        &self,
+        _change: &Change<'_>,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<Option<TagChange>> {
+        self.remove_tag(repository, tag).await
+    }
+
+    async fn delete_manifest(
+        &self,
+        _change: &Change<'_>,
+        repository: &RepositoryName,
+        digest: &Digest,
+        subject: Option<&Digest>,
+    ) -> Result<Option<ManifestDeleted>> {
+        let revision = Key::RevisionLink(repository, digest);
+        if self.objects.get(&revision).await?.is_none() {
+            return Ok(None);
+        }
+        // Tags first: a crash here leaves a manifest with fewer tags and an unanswered request, not a tag that comes
+        // back to life when somebody pushes this manifest again.
+        let mut tags = self.remove_tags_of(repository, digest).await?;
+        let removed = self.objects.remove(&revision).await?;
+        // Once more for a push that wrote a tag meanwhile; see `put_manifest` for its half of the agreement.
+        tags.extend(self.remove_tags_of(repository, digest).await?);
+        if let Some(subject) = subject {
+            self.objects
+                .remove(&Key::Referrer(repository, subject, digest))
+                .await?;
+        }
+        Ok(removed.then_some(ManifestDeleted { tags }))
+    }
+
+    async fn tags(
+        &self,
+        repository: &RepositoryName,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Tag>> {
+        self.tag_page(repository, after, limit).await
+    }
+
+    async fn referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        after: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Page<Descriptor>> {
+        self.referrer_page(repository, subject, after, limit).await
+    }
+
+    async fn repositories(
+        &self,
+        prefix: Option<&RepositoryName>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<RepositoryName>> {
+        let mut names = Names::new(self.objects(), prefix, after);
+        let mut found = Vec::new();
+        while found.len() <= limit {
+            let Some(name) = names.next().await? else { break };
+            if self.exists(&name).await? {
+                found.push(name);
+            }
+        }
+        Ok(Page::cut(found, limit))
+    }
+
+    async fn manifests(
+        &self,
+        repository: &RepositoryName,
+        after: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Page<Digest>> {
+        self.digests(|algorithm| Dir::Revisions(repository, algorithm), after, limit)
+            .await
+    }
+
+    async fn blobs(
+        &self,
+        repository: &RepositoryName,
+        after: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Page<Digest>> {
+        self.digests(|algorithm| Dir::Layers(repository, algorithm), after, limit)
+            .await
+    }
+
+    async fn hold(&self, digest: &Digest) -> Result<Hold> {
+        // A collector takes nothing younger than its grace and looks again just before it deletes; half of it leaves us
+        // the other half to write the link.
+        self.objects.renew(&Key::BlobData(digest), self.grace / 2).await?;
+        Ok(Hold::default())
+    }
+}

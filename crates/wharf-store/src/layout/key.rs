@@ -1,0 +1,182 @@
+//! Every name the tree has. If it is not here, it is not on disk.
+//!
+//! ```text
+//! docker/registry/v2/
+//!   blobs/<alg>/<first 2 hex>/<hex>/data                     the bytes of every blob and manifest
+//!   repositories/<name>/
+//!     _layers/<alg>/<hex>/link                               this repository holds that blob
+//!     _manifests/revisions/<alg>/<hex>/link                  … that manifest
+//!     _manifests/tags/<tag>/current/link                     what the tag means
+//!     _manifests/tags/<tag>/index/<alg>/<hex>/link           what it has ever meant
+//!     _manifests/referrers/<alg>/<subject hex>/<alg>/<hex>/descriptor    ours: who refers to that subject
+//!     _uploads/<id>/data                                     bytes of an unfinished upload
+//!     _uploads/<id>/startedat                                RFC 3339, UTC, whole seconds
+//!     _uploads/<id>/wharf-upload                             ours: offset and hash state
+//! ```
+//! A link holds the text of a digest and nothing else. The folder `referrers` and the file `wharf-upload` are ours; the
+//! registries we succeed neither read nor mind them.
+
+use wharf_oci::{Algorithm, Digest, RepositoryName, Tag};
+
+use crate::UploadKey;
+
+/// Where the tree begins, below the root of the store.
+const ROOT: &str = "docker/registry/v2";
+
+/// The name of one object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key<'a> {
+    /// The bytes of a blob.
+    BlobData(&'a Digest),
+    /// A repository holds a blob.
+    LayerLink(&'a RepositoryName, &'a Digest),
+    /// A repository holds a manifest.
+    RevisionLink(&'a RepositoryName, &'a Digest),
+    /// What a tag means.
+    TagLink(&'a RepositoryName, &'a Tag),
+    /// One of the things a tag has meant.
+    TagIndexLink(&'a RepositoryName, &'a Tag, &'a Digest),
+    /// The descriptor of a manifest (second digest) that refers to a subject (first digest).
+    Referrer(&'a RepositoryName, &'a Digest, &'a Digest),
+    /// The bytes of an unfinished upload.
+    UploadData(&'a UploadKey),
+    /// When an upload was begun.
+    UploadStartedAt(&'a UploadKey),
+    /// What we know of an upload's bytes.
+    UploadRecord(&'a UploadKey),
+}
+
+/// The name of a level of the tree that is listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dir<'a> {
+    /// Repositories directly below a path of name components (empty for the top).
+    Repositories(&'a str),
+    /// The blobs a repository holds under one algorithm.
+    Layers(&'a RepositoryName, Algorithm),
+    /// The manifests a repository holds under one algorithm.
+    Revisions(&'a RepositoryName, Algorithm),
+    /// The tags of a repository.
+    Tags(&'a RepositoryName),
+    /// What a tag has ever meant.
+    TagIndex(&'a RepositoryName, &'a Tag),
+    /// Manifests of one algorithm that refer to a subject.
+    Referrers(&'a RepositoryName, &'a Digest, Algorithm),
+    /// The unfinished uploads of a repository.
+    Uploads(&'a RepositoryName),
+    /// All that belongs to one unfinished upload.
+    Upload(&'a UploadKey),
+    /// Stored blobs: the two-digit folders of an algorithm.
+    BlobPrefixes(Algorithm),
+    /// Stored blobs: the digests in a two-digit folder.
+    Blobs(Algorithm, &'a str),
+}
+
+// === impl Key ===
+
+impl Key<'_> {
+    /// The path below the store's root.
+    pub fn path(&self) -> String {
+        match self {
+            Self::BlobData(digest) => {
+                let hex = digest.hex();
+                format!("{ROOT}/blobs/{}/{}/{hex}/data", digest.algorithm(), &hex[..2])
+            }
+            Self::LayerLink(name, digest) => {
+                format!("{}/_layers/{}/link", repository(name), two_levels(digest))
+            }
+            Self::RevisionLink(name, digest) => {
+                format!(
+                    "{}/_manifests/revisions/{}/link",
+                    repository(name),
+                    two_levels(digest)
+                )
+            }
+            Self::TagLink(name, tag) => format!("{}/_manifests/tags/{tag}/current/link", repository(name)),
+            Self::TagIndexLink(name, tag, digest) => {
+                format!(
+                    "{}/_manifests/tags/{tag}/index/{}/link",
+                    repository(name),
+                    two_levels(digest)
+                )
+            }
+            Self::Referrer(name, subject, digest) => format!(
+                "{}/_manifests/referrers/{}/{}/descriptor",
+                repository(name),
+                two_levels(subject),
+                two_levels(digest)
+            ),
+            Self::UploadData(key) => format!("{}/data", upload(key)),
+            Self::UploadStartedAt(key) => format!("{}/startedat", upload(key)),
+            Self::UploadRecord(key) => format!("{}/wharf-upload", upload(key)),
+        }
+    }
+
+    /// How many of the innermost folders on the path belong to this object alone, and go with it.
+    ///
+    /// The folders above them stay for ever once made, in this registry as in the ones it succeeds.
+    pub fn own_folders(&self) -> usize {
+        match self {
+            Self::BlobData(_) | Self::LayerLink(..) | Self::RevisionLink(..) => 1,
+            Self::UploadData(_) | Self::UploadStartedAt(_) | Self::UploadRecord(_) => 1,
+            Self::TagLink(..) => 2,
+            Self::Referrer(..) => 3,
+            Self::TagIndexLink(..) => 4,
+        }
+    }
+}
+
+// === impl Dir ===
+
+impl Dir<'_> {
+    /// The path below the store's root.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Repositories("") => format!("{ROOT}/repositories"),
+            Self::Repositories(prefix) => format!("{ROOT}/repositories/{prefix}"),
+            Self::Layers(name, algorithm) => format!("{}/_layers/{algorithm}", repository(name)),
+            Self::Revisions(name, algorithm) => {
+                format!("{}/_manifests/revisions/{algorithm}", repository(name))
+            }
+            Self::Tags(name) => format!("{}/_manifests/tags", repository(name)),
+            Self::TagIndex(name, tag) => format!("{}/_manifests/tags/{tag}/index", repository(name)),
+            Self::Referrers(name, subject, algorithm) => {
+                format!(
+                    "{}/_manifests/referrers/{}/{algorithm}",
+                    repository(name),
+                    two_levels(subject)
+                )
+            }
+            Self::Uploads(name) => format!("{}/_uploads", repository(name)),
+            Self::Upload(key) => upload(key),
+            Self::BlobPrefixes(algorithm) => format!("{ROOT}/blobs/{algorithm}"),
+            Self::Blobs(algorithm, prefix) => format!("{ROOT}/blobs/{algorithm}/{prefix}"),
+        }
+    }
+
+    /// What a name below this level must hold to count: a folder that an interrupted write or delete left does not.
+    pub fn holding(&self) -> Option<&'static str> {
+        match self {
+            Self::Repositories(_)
+            | Self::TagIndex(..)
+            | Self::Uploads(_)
+            | Self::Upload(_)
+            | Self::BlobPrefixes(_) => None,
+            Self::Layers(..) | Self::Revisions(..) => Some("link"),
+            Self::Tags(_) => Some("current/link"),
+            Self::Referrers(..) => Some("descriptor"),
+            Self::Blobs(..) => Some("data"),
+        }
+    }
+}
+
+fn repository(name: &RepositoryName) -> String {
+    format!("{ROOT}/repositories/{name}")
+}
+
+fn upload(key: &UploadKey) -> String {
+    format!("{}/_uploads/{}", repository(&key.repository), key.id)
+}
+
+fn two_levels(digest: &Digest) -> String {
+    format!("{}/{}", digest.algorithm(), digest.hex())
+}

@@ -1,0 +1,73 @@
+//! Who refers to a manifest: finished descriptors, so that a page of them opens no manifest.
+
+use bytes::Bytes;
+use wharf_oci::{Descriptor, Digest, RepositoryName};
+
+use super::{Dir, Key, LayoutMetadata};
+use crate::error::{Error, Result};
+use crate::metadata::Page;
+use crate::objects::PutIf;
+
+impl LayoutMetadata {
+    pub(super) async fn write_referrer(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        descriptor: &Descriptor,
+    ) -> Result<()> {
+        let key = Key::Referrer(repository, subject, &descriptor.digest);
+        let json = serde_json::to_vec(descriptor).map_err(|error| Error::Corrupt {
+            path: key.path(),
+            problem: error.to_string(),
+        })?;
+        self.objects.put(&key, Bytes::from(json), PutIf::Any).await?;
+        Ok(())
+    }
+
+    pub(super) async fn referrer_page(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        after: Option<&Digest>,
+        limit: usize,
+    ) -> Result<Page<Descriptor>> {
+        let mut items = Vec::new();
+        let mut after = after.copied();
+        loop {
+            let dir = |algorithm| Dir::Referrers(repository, subject, algorithm);
+            let page = self.digests(dir, after.as_ref(), limit - items.len()).await?;
+            for digest in &page.items {
+                items.extend(self.referrer(repository, subject, digest).await?);
+            }
+            after = page.items.last().copied();
+            if !page.more || items.len() >= limit {
+                return Ok(Page {
+                    items,
+                    more: page.more,
+                });
+            }
+        }
+    }
+
+    /// One entry; `None` if its manifest is gone (an old registry deletes the manifest and leaves our entry).
+    async fn referrer(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        digest: &Digest,
+    ) -> Result<Option<Descriptor>> {
+        if !self.has_revision(repository, digest).await? {
+            return Ok(None);
+        }
+        let key = Key::Referrer(repository, subject, digest);
+        let Some(bytes) = self.objects.get(&key).await? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|error| Error::Corrupt {
+                path: key.path(),
+                problem: error.to_string(),
+            })
+    }
+}

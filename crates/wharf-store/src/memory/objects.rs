@@ -1,0 +1,71 @@
+//! The tree's floor in a map of paths.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::MemoryStore;
+use crate::error::Result;
+use crate::layout::{Dir, Key};
+use crate::objects::{Objects, PutIf, PutOutcome};
+
+#[async_trait]
+impl Objects for MemoryStore {
+    async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>> {
+        Ok(self.state().objects.get(&key.path()).cloned())
+    }
+
+    async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
+        let mut state = self.state();
+        let path = key.path();
+        let holds = match &condition {
+            PutIf::Any => true,
+            PutIf::Absent => !state.objects.contains_key(&path),
+            PutIf::Is(expected) => state.objects.get(&path) == Some(expected),
+        };
+        if !holds {
+            return Ok(PutOutcome::Refused);
+        }
+        state.objects.insert(path, bytes);
+        Ok(PutOutcome::Written)
+    }
+
+    async fn remove(&self, key: &Key<'_>) -> Result<bool> {
+        Ok(self.state().objects.remove(&key.path()).is_some())
+    }
+
+    async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
+        let below = format!("{}/", dir.path());
+        self.state().objects.retain(|path, _| !path.starts_with(&below));
+        Ok(())
+    }
+
+    async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        let below = format!("{}/", dir.path());
+        let state = self.state();
+        let paths = state.objects.range(below.clone()..).map(|(path, _)| path);
+        let names: BTreeSet<&str> = paths
+            .map_while(|path| path.strip_prefix(&below))
+            .filter_map(|rest| rest.split_once('/'))
+            .filter(|(_, inside)| dir.holding().is_none_or(|holding| *inside == holding))
+            .map(|(name, _)| name)
+            .filter(|name| after.is_none_or(|after| *name > after))
+            .collect();
+        Ok(names.into_iter().take(limit).map(str::to_owned).collect())
+    }
+
+    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
+        Ok(!self.children(dir, None, 1).await?.is_empty())
+    }
+
+    async fn renew(&self, key: &Key<'_>, _older_than: Duration) -> Result<()> {
+        let Key::BlobData(digest) = key else { return Ok(()) };
+        let now = self.clock.now();
+        if let Some(blob) = self.state().blobs.get_mut(*digest) {
+            blob.modified = now;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,141 @@
+//! Promises about the floor of the tree.
+
+use bytes::Bytes;
+use wharf_oci::{Algorithm, Digest, Tag};
+
+use super::repository;
+use crate::layout::{Dir, Key};
+use crate::objects::{Objects, PutIf, PutOutcome};
+
+const ONE: Bytes = Bytes::from_static(b"one");
+const TWO: Bytes = Bytes::from_static(b"two");
+
+fn tag(name: &str) -> Tag {
+    name.parse().unwrap()
+}
+
+async fn put(store: &dyn Objects, key: &Key<'_>, condition: PutIf) -> PutOutcome {
+    store.put(key, ONE, condition).await.unwrap()
+}
+
+pub async fn what_was_put_is_got(store: &dyn Objects) {
+    let (repo, digest) = (repository("a"), Digest::of(b"x"));
+    let key = Key::LayerLink(&repo, &digest);
+    assert_eq!(store.get(&key).await.unwrap(), None);
+    assert_eq!(put(store, &key, PutIf::Any).await, PutOutcome::Written);
+    assert_eq!(store.get(&key).await.unwrap(), Some(ONE));
+    assert_eq!(store.get(&Key::RevisionLink(&repo, &digest)).await.unwrap(), None);
+}
+
+pub async fn the_last_put_wins(store: &dyn Objects) {
+    let (repo, tag) = (repository("a"), tag("v1"));
+    let key = Key::TagLink(&repo, &tag);
+    store.put(&key, ONE, PutIf::Any).await.unwrap();
+    store.put(&key, TWO, PutIf::Any).await.unwrap();
+    assert_eq!(store.get(&key).await.unwrap(), Some(TWO));
+}
+
+pub async fn one_of_two_puts_if_absent_is_refused(store: &dyn Objects) {
+    let (repo, tag) = (repository("a"), tag("v1"));
+    let key = Key::TagLink(&repo, &tag);
+    let (first, second) = tokio::join!(put(store, &key, PutIf::Absent), put(store, &key, PutIf::Absent));
+    assert_ne!(first, second, "one wrote and one was refused");
+    assert_eq!(store.get(&key).await.unwrap(), Some(ONE));
+}
+
+pub async fn a_put_may_demand_what_it_replaces(store: &dyn Objects) {
+    let (repo, tag) = (repository("a"), tag("v1"));
+    let key = Key::TagLink(&repo, &tag);
+    assert_eq!(put(store, &key, PutIf::Is(TWO)).await, PutOutcome::Refused);
+    assert_eq!(store.get(&key).await.unwrap(), None);
+    store.put(&key, TWO, PutIf::Any).await.unwrap();
+    let (first, second) = tokio::join!(put(store, &key, PutIf::Is(TWO)), put(store, &key, PutIf::Is(TWO)));
+    assert_ne!(first, second, "one wrote and one was refused");
+    assert_eq!(store.get(&key).await.unwrap(), Some(ONE));
+}
+
+pub async fn a_removed_object_is_absent(store: &dyn Objects) {
+    let (repo, digest) = (repository("a"), Digest::of(b"x"));
+    let key = Key::RevisionLink(&repo, &digest);
+    assert!(!store.remove(&key).await.unwrap());
+    put(store, &key, PutIf::Any).await;
+    assert!(store.remove(&key).await.unwrap());
+    assert_eq!(store.get(&key).await.unwrap(), None);
+    assert!(!store.remove(&key).await.unwrap());
+    assert!(
+        !store
+            .has_children(&Dir::Revisions(&repo, Algorithm::Sha256))
+            .await
+            .unwrap()
+    );
+}
+
+pub async fn children_are_in_byte_order_and_hold_what_they_must(store: &dyn Objects) {
+    let (repo, digest) = (repository("a"), Digest::of(b"x"));
+    for name in ["b", "a.1", "a", "a-1"] {
+        put(store, &Key::TagLink(&repo, &tag(name)), PutIf::Any).await;
+    }
+    // A tag whose link is gone, as an interrupted delete leaves it.
+    put(store, &Key::TagIndexLink(&repo, &tag("aa"), &digest), PutIf::Any).await;
+    let dir = Dir::Tags(&repo);
+
+    assert_eq!(
+        store.children(&dir, None, 10).await.unwrap(),
+        ["a", "a-1", "a.1", "b"]
+    );
+    assert_eq!(store.children(&dir, Some("a"), 2).await.unwrap(), ["a-1", "a.1"]);
+    assert_eq!(
+        store.children(&dir, Some("aaa"), usize::MAX).await.unwrap(),
+        ["b"]
+    );
+    assert!(store.children(&dir, None, 0).await.unwrap().is_empty());
+    assert!(store.has_children(&dir).await.unwrap());
+    assert!(
+        store
+            .children(&Dir::Tags(&repository("none")), None, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert!(!store.has_children(&Dir::Tags(&repository("none"))).await.unwrap());
+}
+
+pub async fn removing_a_level_leaves_its_neighbours(store: &dyn Objects) {
+    let (repo, digest) = (repository("a"), Digest::of(b"x"));
+    let (one, two) = (tag("v1"), tag("v1.2"));
+    for tag in [&one, &two] {
+        put(store, &Key::TagIndexLink(&repo, tag, &digest), PutIf::Any).await;
+        put(store, &Key::TagLink(&repo, tag), PutIf::Any).await;
+    }
+    store.remove_all(&Dir::TagIndex(&repo, &one)).await.unwrap();
+    store.remove_all(&Dir::TagIndex(&repo, &one)).await.unwrap();
+    assert_eq!(
+        store.get(&Key::TagIndexLink(&repo, &one, &digest)).await.unwrap(),
+        None
+    );
+    assert_eq!(store.get(&Key::TagLink(&repo, &one)).await.unwrap(), Some(ONE));
+    assert_eq!(
+        store.get(&Key::TagIndexLink(&repo, &two, &digest)).await.unwrap(),
+        Some(ONE)
+    );
+}
+
+pub async fn a_tag_put_while_another_is_removed_stays(store: &dyn Objects) {
+    let (repo, tag, digest) = (repository("a"), tag("v1"), Digest::of(b"x"));
+    let (link, index) = (Key::TagLink(&repo, &tag), Key::TagIndexLink(&repo, &tag, &digest));
+    for _ in 0..100 {
+        put(store, &index, PutIf::Any).await;
+        put(store, &link, PutIf::Any).await;
+        let remove = async {
+            store.remove(&link).await.unwrap();
+            store.remove_all(&Dir::TagIndex(&repo, &tag)).await.unwrap();
+        };
+        let write = async {
+            store.put(&index, TWO, PutIf::Any).await.unwrap();
+            store.put(&link, TWO, PutIf::Any).await.unwrap();
+        };
+        tokio::join!(remove, write);
+        let left = store.get(&link).await.unwrap();
+        assert!(left.is_none() || left == Some(TWO), "{left:?}");
+    }
+}
