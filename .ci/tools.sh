@@ -2,22 +2,24 @@
 # The programs the project's checks need beside Rust, each pinned here and nowhere else.
 #
 #   .ci/tools.sh                 install everything that is absent
-#   .ci/tools.sh crane deny      install these: apt crane conformance deny components
+#   .ci/tools.sh crane deny      install these: apt crane distribution conformance deny components
 #   .ci/tools.sh where deny      print the binary of a pinned tool, or fail saying how to install it
 #   .ci/tools.sh paths           print the folders to put in front of PATH, joined by colons
 set -euo pipefail
 
 readonly CRANE_VERSION=v0.20.6
+# The registry we succeed, beside the older one that Debian has (docker-registry, below).
+readonly DISTRIBUTION_VERSION=v3.1.1
 # The commit after 967efdc, whose only change is that the suite's client no longer asks for compressed answers; that
 # commit itself has no version that `go install` can fetch.
 readonly CONFORMANCE_VERSION=v0.0.0-20260831232431-97274622c111
 readonly DENY_VERSION=0.20.2
 
-readonly APT_PACKAGES=(skopeo docker.io containerd runc iptables ca-certificates jq curl)
-readonly APT_BINARIES=(skopeo docker dockerd containerd runc iptables jq curl)
+readonly APT_PACKAGES=(skopeo docker-registry docker.io containerd runc iptables ca-certificates jq curl)
+readonly APT_BINARIES=(skopeo docker-registry docker dockerd containerd runc iptables jq curl)
 
 readonly CACHE="${WHARF_TOOLS:-$HOME/.cache/wharf-tools}"
-readonly EVERYTHING=(components apt crane conformance deny)
+readonly EVERYTHING=(components apt crane distribution conformance deny)
 # Daemons and firewalls live where a plain user's PATH does not look.
 export PATH="$PATH:/usr/sbin:/sbin"
 
@@ -31,6 +33,7 @@ fail() {
 home_of() {
   case "$1" in
     crane) echo "$CACHE/crane-$CRANE_VERSION" ;;
+    distribution) echo "$CACHE/distribution-$DISTRIBUTION_VERSION" ;;
     conformance) echo "$CACHE/conformance-$CONFORMANCE_VERSION" ;;
     deny) echo "$CACHE/cargo-deny-$DENY_VERSION" ;;
     *) fail "no pinned tool is called $1" ;;
@@ -40,6 +43,8 @@ home_of() {
 binary_of() {
   case "$1" in
     deny) echo "$(home_of deny)/bin/cargo-deny" ;;
+    # Its own name is `registry`, which is ours too.
+    distribution) echo "$(home_of distribution)/bin/distribution-registry" ;;
     *) echo "$(home_of "$1")/bin/$1" ;;
   esac
 }
@@ -109,6 +114,15 @@ install_crane() {
   install_once crane go_install "github.com/google/go-containerregistry/cmd/crane@$CRANE_VERSION"
 }
 
+install_distribution() {
+  install_once distribution go_install_distribution
+}
+
+go_install_distribution() {
+  go_install "github.com/distribution/distribution/v3/cmd/registry@$DISTRIBUTION_VERSION"
+  mv "$STAGING/bin/registry" "$STAGING/bin/distribution-registry"
+}
+
 install_conformance() {
   install_once conformance go_install \
     "github.com/opencontainers/distribution-spec/conformance@$CONFORMANCE_VERSION"
@@ -142,7 +156,7 @@ where() {
 
 paths() {
   local joined='' tool
-  for tool in crane conformance deny; do
+  for tool in crane distribution conformance deny; do
     joined+="${joined:+:}$(home_of "$tool")/bin"
   done
   echo "$joined"

@@ -78,11 +78,7 @@ pub(crate) fn run(selection: &Selection) -> Result<()> {
         let stage_begun = Instant::now();
         let outcome = stage.run();
         let verdict = if outcome.is_ok() { "" } else { " FAILED" };
-        println!(
-            "[{:7.1}s] {}{verdict}",
-            stage_begun.elapsed().as_secs_f64(),
-            stage.name()
-        );
+        println!("[{:7.1}s] {}{verdict}", stage_begun.elapsed().as_secs_f64(), stage.name());
         outcome.with_context(|| format!("stage {} failed", stage.name()))?;
     }
     println!("[{:7.1}s] all", begun.elapsed().as_secs_f64());
@@ -91,14 +87,7 @@ pub(crate) fn run(selection: &Selection) -> Result<()> {
 
 /// Lints what everybody builds, then the tests against real tools, which only their feature compiles.
 fn clippy() -> Result<()> {
-    succeed(&mut cargo(&[
-        "clippy",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ]))?;
+    succeed(&mut cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     succeed(&mut cargo(&[
         "clippy",
         "--package",
@@ -125,9 +114,7 @@ fn cargo(arguments: &[&str]) -> Command {
 
 fn succeed(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_owned();
-    let status = command
-        .status()
-        .with_context(|| format!("cannot run {}", program.display()))?;
+    let status = command.status().with_context(|| format!("cannot run {}", program.display()))?;
     if !status.success() {
         bail!("{} ended with {status}", program.display());
     }
@@ -146,32 +133,17 @@ mod tests {
 
     #[test]
     fn every_stage_runs_unless_told_otherwise() {
-        check(
-            &Selection::default(),
-            &["fmt", "clippy", "test", "doc", "deny", "tidy"],
-        );
+        check(&Selection::default(), &["fmt", "clippy", "test", "doc", "deny", "tidy"]);
     }
 
     #[test]
     fn only_selects_one_stage() {
-        check(
-            &Selection {
-                only: Some(Stage::Doc),
-                from: None,
-            },
-            &["doc"],
-        );
+        check(&Selection { only: Some(Stage::Doc), from: None }, &["doc"]);
     }
 
     #[test]
     fn from_selects_a_stage_and_all_after_it() {
-        check(
-            &Selection {
-                only: None,
-                from: Some(Stage::Doc),
-            },
-            &["doc", "deny", "tidy"],
-        );
+        check(&Selection { only: None, from: Some(Stage::Doc) }, &["doc", "deny", "tidy"]);
     }
 
     #[test]

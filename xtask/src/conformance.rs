@@ -27,22 +27,10 @@ struct Run {
 }
 
 const RUNS: &[Run] = &[
-    Run {
-        version: "1.1",
-        configured: true,
-    },
-    Run {
-        version: "dev",
-        configured: true,
-    },
-    Run {
-        version: "1.1",
-        configured: false,
-    },
-    Run {
-        version: "dev",
-        configured: false,
-    },
+    Run { version: "1.1", configured: true },
+    Run { version: "dev", configured: true },
+    Run { version: "1.1", configured: false },
+    Run { version: "dev", configured: false },
 ];
 
 /// What the defaults refuse, as the suite names its tests: layers that may live elsewhere, and missing children.
@@ -68,9 +56,7 @@ impl Run {
 
     fn folder(&self) -> PathBuf {
         let config = if self.configured { "configured" } else { "defaults" };
-        project::target_directory()
-            .join("conformance")
-            .join(format!("{}-{config}", self.version))
+        project::target_directory().join("conformance").join(format!("{}-{config}", self.version))
     }
 
     /// Why the run is not good enough, a line each.
@@ -84,9 +70,7 @@ impl Run {
             totals.into_iter().chain(failing.chain(rest).cloned()).collect()
         } else {
             let unexpected = report.failing.iter().filter(|test| !is_refused_by_default(test));
-            unexpected
-                .map(|test| format!("fails with the defaults and should not: {test}"))
-                .collect()
+            unexpected.map(|test| format!("fails with the defaults and should not: {test}")).collect()
         }
     }
 }
@@ -95,11 +79,7 @@ impl Run {
 pub(crate) fn run(registry_binary: Option<PathBuf>, tools: Option<&Path>) -> Result<()> {
     let registry = registry_binary.unwrap_or_else(|| project::target_directory().join("release/registry"));
     let registry = std::path::absolute(registry)?;
-    ensure!(
-        registry.is_file(),
-        "{} is not there: cargo build --release -p wharf-server",
-        registry.display()
-    );
+    ensure!(registry.is_file(), "{} is not there: cargo build --release -p wharf-server", registry.display());
     let config = project::root().join(CONFIG);
     ensure!(config.is_file(), "{CONFIG} is not there");
     let suite = project::tool("conformance", tools)?;
@@ -121,19 +101,13 @@ fn execute(run: &Run, registry: &Path, suite: &Path) -> Result<Report> {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::create_dir_all(&folder)?;
-    let config = if run.configured {
-        Config::File(project::root().join(CONFIG))
-    } else {
-        Config::Defaults
-    };
+    let config = if run.configured { Config::File(project::root().join(CONFIG)) } else { Config::Defaults };
     let server = Server::start(registry, &config, &folder.join("registry.log"))?;
 
     let mut command = Command::new(suite);
     command.current_dir(&folder).envs(SUITE_SETTINGS.iter().copied());
     command.env("OCI_REGISTRY", server.address().to_string());
-    command
-        .env("OCI_VERSION", run.version)
-        .env("OCI_RESULTS_DIR", &folder);
+    command.env("OCI_VERSION", run.version).env("OCI_RESULTS_DIR", &folder);
     let output = command.output().context("cannot run the suite")?;
     std::fs::write(folder.join("suite.out"), &output.stdout)?;
     std::fs::write(folder.join("suite.log"), &output.stderr)?;
@@ -143,10 +117,7 @@ fn execute(run: &Run, registry: &Path, suite: &Path) -> Result<Report> {
     let report = Report::read(&folder);
     match report {
         Ok(report) => Ok(report),
-        Err(error) => bail!(
-            "{error:#}; the suite said: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        ),
+        Err(error) => bail!("{error:#}; the suite said: {}", String::from_utf8_lossy(&output.stderr).trim()),
     }
 }
 
@@ -178,32 +149,13 @@ mod tests {
     use super::report::Totals;
     use super::*;
 
-    const CONFIGURED: Run = Run {
-        version: "1.1",
-        configured: true,
-    };
-    const DEFAULTS: Run = Run {
-        version: "1.1",
-        configured: false,
-    };
-    const FLAWLESS: Totals = Totals {
-        passed: 9,
-        failed: 0,
-        errors: 0,
-        skipped: 0,
-        disabled: 0,
-    };
+    const CONFIGURED: Run = Run { version: "1.1", configured: true };
+    const DEFAULTS: Run = Run { version: "1.1", configured: false };
+    const FLAWLESS: Totals = Totals { passed: 9, failed: 0, errors: 0, skipped: 0, disabled: 0 };
 
     fn failing(tests: &[&str]) -> Report {
         let failing: Vec<_> = tests.iter().map(|test| (*test).to_owned()).collect();
-        Report {
-            totals: Totals {
-                failed: failing.len(),
-                ..FLAWLESS
-            },
-            failing,
-            not_passed: vec![],
-        }
+        Report { totals: Totals { failed: failing.len(), ..FLAWLESS }, failing, not_passed: vec![] }
     }
 
     #[test]
@@ -216,65 +168,30 @@ mod tests {
     fn a_configured_run_may_not_fail_skip_or_disable() {
         assert_eq!(CONFIGURED.complaints(&failing(&["T/sparse/push"])).len(), 2);
         for totals in [
-            Totals {
-                skipped: 1,
-                ..FLAWLESS
-            },
-            Totals {
-                errors: 1,
-                ..FLAWLESS
-            },
-            Totals {
-                disabled: 1,
-                ..FLAWLESS
-            },
+            Totals { skipped: 1, ..FLAWLESS },
+            Totals { errors: 1, ..FLAWLESS },
+            Totals { disabled: 1, ..FLAWLESS },
         ] {
-            assert_eq!(
-                CONFIGURED
-                    .complaints(&Report {
-                        totals,
-                        ..failing(&[])
-                    })
-                    .len(),
-                1
-            );
+            assert_eq!(CONFIGURED.complaints(&Report { totals, ..failing(&[]) }).len(), 1);
         }
     }
 
     #[test]
     fn a_configured_run_may_not_leave_an_api_out() {
-        let report = Report {
-            not_passed: vec!["Tag Param: Disabled".to_owned()],
-            ..failing(&[])
-        };
+        let report = Report { not_passed: vec!["Tag Param: Disabled".to_owned()], ..failing(&[]) };
         assert_eq!(CONFIGURED.complaints(&report), ["Tag Param: Disabled"]);
     }
 
     #[test]
     fn the_defaults_may_refuse_two_kinds_of_manifest_and_no_more() {
-        let refused = failing(&[
-            "T/sparse/push",
-            "T/non-distributable-layers/pull",
-            "T/Nondistributable/x",
-        ]);
+        let refused = failing(&["T/sparse/push", "T/non-distributable-layers/pull", "T/Nondistributable/x"]);
         assert!(DEFAULTS.complaints(&refused).is_empty());
-        assert_eq!(
-            DEFAULTS
-                .complaints(&failing(&["T/sparse/push", "T/image/pull"]))
-                .len(),
-            1
-        );
+        assert_eq!(DEFAULTS.complaints(&failing(&["T/sparse/push", "T/image/pull"])).len(), 1);
     }
 
     #[test]
     fn a_run_in_which_nothing_passed_is_wrong() {
-        let report = Report {
-            totals: Totals {
-                passed: 0,
-                ..FLAWLESS
-            },
-            ..failing(&[])
-        };
+        let report = Report { totals: Totals { passed: 0, ..FLAWLESS }, ..failing(&[]) };
         assert_eq!(CONFIGURED.complaints(&report).len(), 1);
         assert_eq!(DEFAULTS.complaints(&report).len(), 1);
     }

@@ -47,10 +47,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Ci(selection) => ci::run(&selection),
         Chore::Tidy => tidy::run(),
-        Chore::Conformance {
-            registry_binary,
-            tools,
-        } => conformance::run(registry_binary, tools.as_deref()),
+        Chore::Conformance { registry_binary, tools } => conformance::run(registry_binary, tools.as_deref()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,6 +13,7 @@ mod arrows;
 mod code;
 mod crate_files;
 mod files;
+mod invariants;
 mod sources;
 mod unsafety;
 mod words;
@@ -42,26 +43,15 @@ enum Severity {
 
 impl Finding {
     fn error(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            severity: Severity::Error,
-            message: message.into(),
-        }
+        Self { path: path.to_owned(), line, severity: Severity::Error, message: message.into() }
     }
 
     fn warning(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(path, line, message)
-        }
+        Self { severity: Severity::Warning, ..Self::error(path, line, message) }
     }
 
     fn note(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Note,
-            ..Self::error(path, line, message)
-        }
+        Self { severity: Severity::Note, ..Self::error(path, line, message) }
     }
 }
 
@@ -83,14 +73,10 @@ pub(crate) fn run() -> Result<()> {
 
     let mut findings = arrows::check(&crates);
     findings.extend(crate_files::check(&crates, &files));
-    findings.extend(
-        files
-            .iter()
-            .filter(|file| file.is_rust())
-            .flat_map(sources::check),
-    );
+    findings.extend(files.iter().filter(|file| file.is_rust()).flat_map(sources::check));
     findings.extend(unsafety::check(unsafety::PERMITTED, &files));
     findings.extend(files.iter().flat_map(words::check));
+    findings.extend(invariants::check(&files));
     report(findings)
 }
 
@@ -100,12 +86,7 @@ fn report(mut findings: Vec<Finding>) -> Result<()> {
     for finding in &findings {
         println!("{finding}");
     }
-    let count = |severity| {
-        findings
-            .iter()
-            .filter(|finding| finding.severity == severity)
-            .count()
-    };
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     println!("tidy: {errors} errors, {warnings} warnings");
     if errors > 0 {
@@ -125,21 +106,12 @@ mod tests {
 
     #[test]
     fn warnings_and_notes_do_not_fail_the_run() {
-        assert!(
-            report(vec![
-                Finding::warning("a.rs", 3, "long"),
-                Finding::note("a.rs", 4, "known")
-            ])
-            .is_ok()
-        );
+        assert!(report(vec![Finding::warning("a.rs", 3, "long"), Finding::note("a.rs", 4, "known")]).is_ok());
     }
 
     #[test]
     fn a_finding_reads_as_place_and_message() {
         assert_eq!(Finding::error("a.rs", 3, "wrong").to_string(), "a.rs:3: wrong");
-        assert_eq!(
-            Finding::warning("a.rs", 3, "long").to_string(),
-            "a.rs:3: warning: long"
-        );
+        assert_eq!(Finding::warning("a.rs", 3, "long").to_string(), "a.rs:3: warning: long");
     }
 }

@@ -31,34 +31,17 @@ impl Registry {
     /// Whether the repository has the blob, and how long it is.
     pub async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<BlobInfo> {
         let content = self.blob_content(repository, digest).await?;
-        let stat = self
-            .blobs()
-            .stat(&content)
-            .await
-            .map_err(|error| blob_error(error, repository, digest))?;
-        Ok(BlobInfo {
-            digest: *digest,
-            content,
-            size_bytes: stat.size,
-        })
+        let stat =
+            self.blobs().stat(&content).await.map_err(|error| blob_error(error, repository, digest))?;
+        Ok(BlobInfo { digest: *digest, content, size_bytes: stat.size })
     }
 
     /// Opens the whole blob.
     pub async fn open_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<OpenBlob> {
         let content = self.blob_content(repository, digest).await?;
-        let read = self
-            .blobs()
-            .read(&content, None)
-            .await
-            .map_err(|error| blob_error(error, repository, digest))?;
-        Ok(OpenBlob {
-            info: BlobInfo {
-                digest: *digest,
-                content,
-                size_bytes: read.size,
-            },
-            body: read.body,
-        })
+        let read =
+            self.blobs().read(&content, None).await.map_err(|error| blob_error(error, repository, digest))?;
+        Ok(OpenBlob { info: BlobInfo { digest: *digest, content, size_bytes: read.size }, body: read.body })
     }
 
     /// Opens a part of a blob that [`blob`](Self::blob) has found; the range must lie within it.
@@ -69,9 +52,7 @@ impl Registry {
         range: ByteRange,
     ) -> Result<BlobBody> {
         let read = self.blobs().read(&info.content, Some(range)).await;
-        Ok(read
-            .map_err(|error| blob_error(error, repository, &info.digest))?
-            .body)
+        Ok(read.map_err(|error| blob_error(error, repository, &info.digest))?.body)
     }
 
     /// Takes the blob out of the repository. Its bytes stay for the collector: other repositories may have it too.
@@ -86,12 +67,7 @@ impl Registry {
             (self.clone(), cause.clone(), repository.clone(), *digest);
         let work = async move {
             let change = registry.change(&cause);
-            if !registry
-                .metadata()
-                .unlink_blob(&change, &repository, &digest)
-                .await
-                .map_err(Error::store)?
-            {
+            if !registry.metadata().unlink_blob(&change, &repository, &digest).await.map_err(Error::store)? {
                 return Err(Error::BlobUnknown { repository, digest });
             }
             registry.emit(&cause, &repository, || EventKind::BlobDeleted { digest });
@@ -101,25 +77,17 @@ impl Registry {
     }
 
     async fn blob_content(&self, repository: &RepositoryName, digest: &Digest) -> Result<Digest> {
-        let content = self
-            .metadata()
-            .blob(repository, digest)
-            .await
-            .map_err(Error::store)?;
-        content.ok_or_else(|| Error::BlobUnknown {
-            repository: repository.clone(),
-            digest: *digest,
-        })
+        let content = self.metadata().blob(repository, digest).await.map_err(Error::store)?;
+        content.ok_or_else(|| Error::BlobUnknown { repository: repository.clone(), digest: *digest })
     }
 }
 
 /// A link whose bytes were collected leads to nothing; the store has looked and is sure.
 fn blob_error(error: wharf_store::Error, repository: &RepositoryName, digest: &Digest) -> Error {
     match error {
-        wharf_store::Error::BlobNotFound { .. } => Error::BlobUnknown {
-            repository: repository.clone(),
-            digest: *digest,
-        },
+        wharf_store::Error::BlobNotFound { .. } => {
+            Error::BlobUnknown { repository: repository.clone(), digest: *digest }
+        }
         other => Error::store(other),
     }
 }

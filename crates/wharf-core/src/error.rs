@@ -82,6 +82,12 @@ pub enum Error {
         /// The place.
         url: String,
     },
+    /// The image is not of a class that the operator takes.
+    #[error("{reason}; see policy.repository.classes")]
+    ClassRefused {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A tag was not what a conditional push expected.
     #[error("tag {tag} of {repository} has moved")]
     TagConflict {

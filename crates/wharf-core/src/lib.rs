@@ -6,6 +6,7 @@ mod events;
 mod listings;
 mod manifests;
 mod mounts;
+mod purging;
 mod referrers;
 mod registry;
 mod tasks;
@@ -18,7 +19,10 @@ pub use blobs::{BlobInfo, OpenBlob};
 pub use error::{Error, Result};
 pub use events::{Event, EventKind, EventSink};
 pub use manifests::{ManifestPut, PutManifest, StoredManifest};
+pub use purging::Purged;
 pub use registry::{Cause, Options, Registry};
 pub use tasks::Tasks;
 pub use uploads::{Placement, UploadState};
 pub use validation::{Missing, Platforms, UrlRules, Validation};
+/// What operations take and give that belongs to the stores.
+pub use wharf_store::{Announced, BlobBody, BoxError, ByteStream, Clock, FileRegion, Page, SystemClock};

@@ -14,25 +14,16 @@ impl Registry {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<Tag>> {
-        let page = self
-            .metadata()
-            .tags(repository, after, limit)
-            .await
-            .map_err(Error::store)?;
+        let page = self.metadata().tags(repository, after, limit).await.map_err(Error::store)?;
         // Only where nothing is to be shown does it matter whether the repository exists.
         if page.items.is_empty() && !self.metadata().exists(repository).await.map_err(Error::store)? {
-            return Err(Error::RepositoryUnknown {
-                repository: repository.clone(),
-            });
+            return Err(Error::RepositoryUnknown { repository: repository.clone() });
         }
         Ok(page)
     }
 
     /// A page of all repositories, in byte order of the whole name.
     pub async fn repositories(&self, after: Option<&str>, limit: usize) -> Result<Page<RepositoryName>> {
-        self.metadata()
-            .repositories(None, after, limit)
-            .await
-            .map_err(Error::store)
+        self.metadata().repositories(None, after, limit).await.map_err(Error::store)
     }
 }

@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 use crate::events::EventKind;
 use crate::registry::{Cause, Registry};
 
+/// The longest manifest that is read back. The specification wants 4 MiB taken; older registries had no limit at all.
+const MAX_MANIFEST_BYTES: u64 = 32 * 1024 * 1024;
+
 /// A manifest as it was pushed.
 #[derive(Debug, Clone)]
 pub struct StoredManifest {
@@ -31,15 +34,9 @@ impl Registry {
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Result<StoredManifest> {
-        let unknown = || Error::ManifestUnknown {
-            repository: repository.clone(),
-            reference: reference.clone(),
-        };
-        let digest = self
-            .metadata()
-            .manifest(repository, reference)
-            .await
-            .map_err(Error::store)?;
+        let unknown =
+            || Error::ManifestUnknown { repository: repository.clone(), reference: reference.clone() };
+        let digest = self.metadata().manifest(repository, reference).await.map_err(Error::store)?;
         let digest = digest.ok_or_else(unknown)?;
         // A link whose bytes were collected leads to nothing; the store has looked and is sure.
         let bytes = self.bytes(&digest).await?.ok_or_else(unknown)?;
@@ -67,10 +64,8 @@ impl Registry {
                 Reference::Tag(tag) => registry.delete_tag(&cause, &repository, tag).await?,
                 Reference::Digest(digest) => registry.delete_revision(&cause, &repository, digest).await?,
             };
-            let kind = deleted.ok_or_else(|| Error::ManifestUnknown {
-                repository: repository.clone(),
-                reference,
-            })?;
+            let kind = deleted
+                .ok_or_else(|| Error::ManifestUnknown { repository: repository.clone(), reference })?;
             registry.emit(&cause, &repository, || kind);
             Ok(())
         };
@@ -83,11 +78,8 @@ impl Registry {
         repository: &RepositoryName,
         tag: &wharf_oci::Tag,
     ) -> Result<Option<EventKind>> {
-        let deleted = self
-            .metadata()
-            .delete_tag(&self.change(cause), repository, tag)
-            .await
-            .map_err(Error::store)?;
+        let deleted =
+            self.metadata().delete_tag(&self.change(cause), repository, tag).await.map_err(Error::store)?;
         Ok(deleted.map(EventKind::TagDeleted))
     }
 
@@ -97,28 +89,31 @@ impl Registry {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<EventKind>> {
-        let bytes = self.bytes(digest).await?;
-        let subject = bytes
-            .and_then(|bytes| Manifest::parse(&bytes, None).ok()?.subject)
-            .map(|subject| subject.digest);
+        let bytes = match self.bytes(digest).await {
+            // Whatever it is, it refers to nothing we have listed, and whoever deletes it may be mending the tree.
+            Err(Error::Store(wharf_store::Error::Corrupt { .. })) => None,
+            bytes => bytes?,
+        };
+        let subject =
+            bytes.and_then(|bytes| Manifest::parse(&bytes, None).ok()?.subject).map(|subject| subject.digest);
         let change = self.change(cause);
-        let deleted = self
-            .metadata()
-            .delete_manifest(&change, repository, digest, subject.as_ref())
-            .await;
+        let deleted = self.metadata().delete_manifest(&change, repository, digest, subject.as_ref()).await;
         let deleted = deleted.map_err(Error::store)?;
-        Ok(deleted.map(|deleted| EventKind::ManifestDeleted {
-            digest: *digest,
-            tags: deleted.tags,
-        }))
+        Ok(deleted.map(|deleted| EventKind::ManifestDeleted { digest: *digest, tags: deleted.tags }))
     }
 
-    /// All bytes of a small blob; `None` if it is not there.
+    /// All bytes of a manifest; `None` if it is not there. A blob too long to be one is refused before it is read.
     pub(crate) async fn bytes(&self, digest: &Digest) -> Result<Option<Bytes>> {
         let read = match self.blobs().read(digest, None).await {
             Err(wharf_store::Error::BlobNotFound { .. }) => return Ok(None),
             read => read.map_err(Error::store)?,
         };
+        if read.size > MAX_MANIFEST_BYTES {
+            return Err(Error::Store(wharf_store::Error::Corrupt {
+                path: digest.to_string(),
+                problem: format!("{} bytes, too many for a manifest", read.size),
+            }));
+        }
         let stream: ByteStream = match read.body {
             BlobBody::Bytes(bytes) => return Ok(Some(bytes)),
             BlobBody::File(region) => region.boxed(),
@@ -138,6 +133,12 @@ async fn gather(mut stream: ByteStream, size: u64) -> Result<Bytes> {
             return Ok(block);
         }
         gathered.extend_from_slice(&block);
+        if gathered.len() as u64 > size {
+            break;
+        }
+    }
+    if gathered.len() as u64 != size {
+        return Err(unreadable("its length is not what the store said".into()));
     }
     Ok(gathered.freeze())
 }

@@ -43,10 +43,7 @@ impl Registry {
             stat => stat.map_err(Error::store)?,
         };
         let change = self.change(cause);
-        self.metadata()
-            .link_blob(&change, repository, digest, &content)
-            .await
-            .map_err(Error::store)?;
+        self.metadata().link_blob(&change, repository, digest, &content).await.map_err(Error::store)?;
         self.emit(cause, repository, || EventKind::BlobMounted {
             digest: *digest,
             size_bytes: stat.size,

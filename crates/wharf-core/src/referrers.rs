@@ -89,11 +89,7 @@ impl Registry {
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Result<Option<Manifest>> {
-        let Some(digest) = self
-            .metadata()
-            .manifest(repository, reference)
-            .await
-            .map_err(Error::store)?
+        let Some(digest) = self.metadata().manifest(repository, reference).await.map_err(Error::store)?
         else {
             return Ok(None);
         };
@@ -111,11 +107,7 @@ impl Registry {
         digest: &Digest,
     ) -> Result<Option<Descriptor>> {
         let reference = Reference::Digest(*digest);
-        let Some(found) = self
-            .metadata()
-            .manifest(repository, &reference)
-            .await
-            .map_err(Error::store)?
+        let Some(found) = self.metadata().manifest(repository, &reference).await.map_err(Error::store)?
         else {
             return Ok(None);
         };
@@ -125,10 +117,7 @@ impl Registry {
         let Ok(manifest) = Manifest::parse(&bytes, None) else {
             return Ok(None);
         };
-        let refers = manifest
-            .subject
-            .as_ref()
-            .is_some_and(|found| found.digest == *subject);
+        let refers = manifest.subject.as_ref().is_some_and(|found| found.digest == *subject);
         Ok(refers.then(|| manifest.referrer_descriptor(digest, bytes.len() as u64)))
     }
 }
@@ -151,11 +140,7 @@ impl Merge<'_> {
                 }
             };
             let Some(digest) = due else { return Ok(None) };
-            if let Some(descriptor) = self
-                .registry
-                .referrer(self.repository, self.subject, &digest)
-                .await?
-            {
+            if let Some(descriptor) = self.registry.referrer(self.repository, self.subject, &digest).await? {
                 return Ok(Some(descriptor));
             }
         }
@@ -164,14 +149,8 @@ impl Merge<'_> {
     async fn refill(&mut self) -> Result<()> {
         while self.noted.is_empty() && self.noted_more {
             let metadata = self.registry.metadata();
-            let page = metadata
-                .referrers(
-                    self.repository,
-                    self.subject,
-                    self.noted_after.as_ref(),
-                    READ_PAGE,
-                )
-                .await;
+            let page =
+                metadata.referrers(self.repository, self.subject, self.noted_after.as_ref(), READ_PAGE).await;
             let page = page.map_err(Error::store)?;
             self.noted_after = page.items.last().map(|item| item.digest).or(self.noted_after);
             self.noted_more = page.more && !page.items.is_empty();
@@ -182,8 +161,5 @@ impl Merge<'_> {
 }
 
 fn matches(descriptor: &Descriptor, artifact_types: &[String]) -> bool {
-    descriptor
-        .artifact_type
-        .as_ref()
-        .is_some_and(|found| artifact_types.contains(found))
+    descriptor.artifact_type.as_ref().is_some_and(|found| artifact_types.contains(found))
 }

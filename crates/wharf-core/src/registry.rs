@@ -51,12 +51,7 @@ pub struct Cause {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            deletes: true,
-            validation: Validation::default(),
-            events: None,
-            clock: Arc::new(SystemClock),
-        }
+        Self { deletes: true, validation: Validation::default(), events: None, clock: Arc::new(SystemClock) }
     }
 }
 
@@ -65,12 +60,7 @@ impl Default for Options {
 impl Registry {
     /// The registry whose bytes are in `blobs` and whose facts are in `metadata`.
     pub fn new(blobs: Arc<dyn BlobStore>, metadata: Arc<dyn MetadataStore>, options: Options) -> Self {
-        Self(Arc::new(Inner {
-            blobs,
-            metadata,
-            options,
-            tasks: Tasks::default(),
-        }))
+        Self(Arc::new(Inner { blobs, metadata, options, tasks: Tasks::default() }))
     }
 
     /// The work that runs to its end, for whoever stops the process.
@@ -113,10 +103,6 @@ impl Registry {
     }
 
     pub(crate) fn deletes_allowed(&self) -> Result<()> {
-        if self.0.options.deletes {
-            Ok(())
-        } else {
-            Err(Error::DeletesDisabled)
-        }
+        if self.0.options.deletes { Ok(()) } else { Err(Error::DeletesDisabled) }
     }
 }

@@ -1,5 +1,8 @@
 //! Uploads (end-4 to end-6, end-13, end-14): bytes come in, in any of the shapes clients know, and become a blob.
 
+use std::future::ready;
+
+use futures_util::{StreamExt, stream};
 use wharf_oci::{Digest, RepositoryName, UploadId};
 use wharf_store::{Announced, ByteStream, UploadKey};
 
@@ -17,8 +20,8 @@ pub enum Placement {
     /// Where the `Location` that the client uses was handed out.
     ///
     /// A body sent to the very first one of them, when bytes are there already, is a repetition by a client that does
-    /// not know how far it got (jib does this after a timeout): the upload starts over. Appending would give the blob
-    /// twice in a row.
+    /// not know how far it got (jib does this after a timeout): the upload starts over with its first byte. Appending
+    /// would give the blob twice in a row.
     Location(u64),
 }
 
@@ -31,6 +34,14 @@ pub struct UploadState {
     pub offset: u64,
 }
 
+/// What to do with a body that was sent to the first location of an upload.
+enum Restart {
+    /// Append it at the beginning; nothing is there any more.
+    From(ByteStream),
+    /// It had no bytes, so it repeats nothing.
+    Needless { stored: u64 },
+}
+
 impl Registry {
     /// Opens an upload.
     pub async fn begin_upload(
@@ -39,24 +50,14 @@ impl Registry {
         announced: Announced,
     ) -> Result<UploadState> {
         let key = self.new_upload(repository, announced).await?;
-        Ok(UploadState {
-            id: key.id,
-            offset: 0,
-        })
+        Ok(UploadState { id: key.id, offset: 0 })
     }
 
     /// How far an upload is.
     pub async fn upload(&self, repository: &RepositoryName, id: &UploadId) -> Result<UploadState> {
         let key = key(repository, id);
-        let status = self
-            .blobs()
-            .status(&key)
-            .await
-            .map_err(|error| upload_error(error, &key))?;
-        Ok(UploadState {
-            id: id.clone(),
-            offset: status.offset,
-        })
+        let status = self.blobs().status(&key).await.map_err(|error| upload_error(error, &key))?;
+        Ok(UploadState { id: id.clone(), offset: status.offset })
     }
 
     /// Adds bytes. When the client hangs up half-way, what it sent is kept.
@@ -68,14 +69,8 @@ impl Registry {
         body: ByteStream,
     ) -> Result<UploadState> {
         let (registry, key) = (self.clone(), key(repository, id));
-        let offset = self
-            .tasks()
-            .run(async move { registry.append_to(&key, placement, body).await })
-            .await?;
-        Ok(UploadState {
-            id: id.clone(),
-            offset,
-        })
+        let offset = self.tasks().run(async move { registry.append_to(&key, placement, body).await }).await?;
+        Ok(UploadState { id: id.clone(), offset })
     }
 
     /// Adds the last bytes, if any, and makes a blob of the upload.
@@ -119,17 +114,13 @@ impl Registry {
         let (registry, cause, repository, digest) =
             (self.clone(), cause.clone(), repository.clone(), *digest);
         let work = async move {
-            let key = registry
-                .new_upload(&repository, Announced::Digest(digest))
-                .await?;
+            let key = registry.new_upload(&repository, Announced::Digest(digest)).await?;
             let result = match registry.append_to(&key, Placement::At(0), body).await {
                 Ok(_) => registry.publish(&cause, &key, &digest).await,
                 Err(error) => Err(error),
             };
-            if result.is_err()
-                && let Err(error) = registry.blobs().abort(&key).await
-            {
-                tracing::warn!(upload.id = %key.id, error = &error as &dyn std::error::Error, "could not remove a failed upload");
+            if result.is_err() {
+                registry.discard(&key).await;
             }
             result
         };
@@ -148,32 +139,63 @@ impl Registry {
         self.tasks().run(work).await
     }
 
+    async fn discard(&self, key: &UploadKey) {
+        match self.blobs().abort(key).await {
+            // The bytes were published before something else failed; the upload is closed.
+            Ok(()) | Err(wharf_store::Error::UploadNotFound { .. }) => {}
+            Err(error) => {
+                tracing::warn!(upload.id = %key.id, error = &error as &dyn std::error::Error, "could not remove a failed upload");
+            }
+        }
+    }
+
     async fn new_upload(&self, repository: &RepositoryName, announced: Announced) -> Result<UploadKey> {
-        let key = UploadKey {
-            repository: repository.clone(),
-            id: new_id(),
-        };
+        let key = UploadKey { repository: repository.clone(), id: new_id() };
         self.blobs().begin(&key, announced).await.map_err(Error::store)?;
         Ok(key)
     }
 
     async fn append_to(&self, key: &UploadKey, placement: Placement, body: ByteStream) -> Result<u64> {
-        let stored = self.upload(&key.repository, &key.id).await?.offset;
-        let offset = match placement {
-            Placement::End => stored,
-            Placement::At(offset) => offset,
-            Placement::Location(0) if stored > 0 => {
-                if let Err(error) = self.blobs().begin(key, Announced::Nothing).await {
-                    return Err(self.upload_write_error(error, key).await);
-                }
-                0
-            }
-            Placement::Location(offset) => offset,
+        let (offset, body) = match placement {
+            Placement::End => (self.stored(key).await?, body),
+            Placement::At(offset) => (offset, body),
+            Placement::Location(0) => match self.start_over(key, body).await? {
+                Restart::From(body) => (0, body),
+                Restart::Needless { stored } => return Ok(stored),
+            },
+            Placement::Location(offset) => (offset, body),
         };
         match self.blobs().append(key, offset, body).await {
             Ok(end) => Ok(end),
             Err(error) => Err(self.upload_write_error(error, key).await),
         }
+    }
+
+    /// Makes sure that the upload is empty for `body`, which was sent to its first location.
+    ///
+    /// What is there goes only when the first byte has come: a final request without a body repeats nothing, and a
+    /// connection that breaks at once must not cost what an earlier one has brought.
+    async fn start_over(&self, key: &UploadKey, mut body: ByteStream) -> Result<Restart> {
+        let stored = self.stored(key).await?;
+        if stored == 0 {
+            return Ok(Restart::From(body));
+        }
+        let first = loop {
+            match body.next().await {
+                Some(Ok(chunk)) if chunk.is_empty() => {}
+                Some(Ok(chunk)) => break chunk,
+                Some(Err(source)) => return Err(Error::BodyBroken { source }),
+                None => return Ok(Restart::Needless { stored }),
+            }
+        };
+        if let Err(error) = self.blobs().begin(key, Announced::Nothing).await {
+            return Err(self.upload_write_error(error, key).await);
+        }
+        Ok(Restart::From(stream::once(ready(Ok(first))).chain(body).boxed()))
+    }
+
+    async fn stored(&self, key: &UploadKey) -> Result<u64> {
+        Ok(self.upload(&key.repository, &key.id).await?.offset)
     }
 
     /// Publishes the bytes, then links the blob: held against a collector from before the one until after the other.
@@ -184,14 +206,8 @@ impl Registry {
             Err(error) => return Err(self.upload_write_error(error, key).await),
         };
         let change = self.change(cause);
-        self.metadata()
-            .link_blob(&change, &key.repository, digest, digest)
-            .await
-            .map_err(Error::store)?;
-        self.emit(cause, &key.repository, || EventKind::BlobPushed {
-            digest: *digest,
-            size_bytes,
-        });
+        self.metadata().link_blob(&change, &key.repository, digest, digest).await.map_err(Error::store)?;
+        self.emit(cause, &key.repository, || EventKind::BlobPushed { digest: *digest, size_bytes });
         Ok(())
     }
 
@@ -214,34 +230,26 @@ impl Registry {
     /// Another request writes: this one is told how far that is, as if it had come with a wrong offset.
     async fn busy(&self, key: &UploadKey) -> Error {
         match self.upload(&key.repository, &key.id).await {
-            Ok(state) => Error::UploadOffset {
-                repository: key.repository.clone(),
-                id: state.id,
-                stored: state.offset,
-            },
+            Ok(state) => {
+                Error::UploadOffset { repository: key.repository.clone(), id: state.id, stored: state.offset }
+            }
             Err(error) => error,
         }
     }
 }
 
 fn key(repository: &RepositoryName, id: &UploadId) -> UploadKey {
-    UploadKey {
-        repository: repository.clone(),
-        id: id.clone(),
-    }
+    UploadKey { repository: repository.clone(), id: id.clone() }
 }
 
 fn upload_error(error: wharf_store::Error, key: &UploadKey) -> Error {
     match error {
-        wharf_store::Error::UploadNotFound { .. } => Error::UploadUnknown {
-            repository: key.repository.clone(),
-            id: key.id.clone(),
-        },
-        wharf_store::Error::OffsetMismatch { stored, .. } => Error::UploadOffset {
-            repository: key.repository.clone(),
-            id: key.id.clone(),
-            stored,
-        },
+        wharf_store::Error::UploadNotFound { .. } => {
+            Error::UploadUnknown { repository: key.repository.clone(), id: key.id.clone() }
+        }
+        wharf_store::Error::OffsetMismatch { stored, .. } => {
+            Error::UploadOffset { repository: key.repository.clone(), id: key.id.clone(), stored }
+        }
         other => Error::store(other),
     }
 }

@@ -1,7 +1,7 @@
 //! What the operator demands of manifests (`validation` in the config).
 
 use regex::Regex;
-use wharf_oci::Platform;
+use wharf_oci::{Manifest, Platform};
 
 /// The demands.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,25 @@ pub struct Validation {
     pub urls: UrlRules,
     /// `validation.manifests.indexes`.
     pub platforms: Platforms,
+    /// `policy.repository.classes`: what images may be, `image` or `plugin`; `None` if anything may be pushed.
+    pub classes: Option<Vec<String>>,
+}
+
+impl Validation {
+    /// Why the class of an image does not fit the operator's list; `None` if it does. An index has no class.
+    pub(crate) fn class_refused(&self, manifest: &Manifest) -> Option<String> {
+        let classes = self.classes.as_ref()?;
+        let config = manifest.config.as_ref()?;
+        let class = match config.media_type.as_str() {
+            "application/vnd.docker.container.image.v1+json" | "application/vnd.oci.image.config.v1+json" => {
+                "image"
+            }
+            "application/vnd.docker.plugin.v1+json" => "plugin",
+            other => return Some(format!("unknown manifest class for {other}")),
+        };
+        let listed = classes.iter().any(|listed| listed == class);
+        (!listed).then(|| format!("registry does not allow {class} manifest"))
+    }
 }
 
 /// Whether a manifest may name what the repository does not have.
@@ -82,10 +101,7 @@ mod tests {
 
     fn rules(allow: &[&str], deny: &[&str]) -> UrlRules {
         let compile = |rules: &[&str]| rules.iter().map(|rule| Regex::new(rule).unwrap()).collect();
-        UrlRules {
-            allow: compile(allow),
-            deny: compile(deny),
-        }
+        UrlRules { allow: compile(allow), deny: compile(deny) }
     }
 
     #[test]

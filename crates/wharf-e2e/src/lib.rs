@@ -1,1 +1,1 @@
-//! For tests only: the whole registry, through its socket.
+#![doc = include_str!("../README.md")]

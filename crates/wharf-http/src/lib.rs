@@ -1,1 +1,27 @@
-//! The edge: HTTP in, registry operations, HTTP out.
+#![doc = include_str!("../README.md")]
+
+mod addresses;
+mod body;
+mod context;
+mod dispatch;
+mod errors;
+mod extra_headers;
+mod handlers;
+mod limits;
+mod listener;
+mod log;
+mod multipart;
+mod request_body;
+mod respond;
+mod serve;
+mod service;
+mod stall;
+
+pub use addresses::{Addresses, TrustedProxies};
+pub use body::Body;
+pub use extra_headers::ExtraHeaders;
+pub use limits::{Limits, Options};
+pub use listener::Listener;
+pub use log::{AccessEntry, AccessLog};
+pub use serve::{Drained, serve};
+pub use service::{Remote, Service};

@@ -78,16 +78,12 @@ impl Accept {
 
 /// Whether a member's weight is zero: `q=0`, `q=0.`, `q=0.000` (RFC 9110, section 12.4.2).
 fn is_refusal(member: &str) -> bool {
-    member
-        .split(';')
-        .skip(1)
-        .filter_map(|parameter| parameter.split_once('='))
-        .any(|(name, weight)| {
-            let digits = weight.trim_ascii().replacen('.', "", 1);
-            name.trim_ascii().eq_ignore_ascii_case("q")
-                && digits.starts_with('0')
-                && digits.bytes().all(|b| b == b'0')
-        })
+    member.split(';').skip(1).filter_map(|parameter| parameter.split_once('=')).any(|(name, weight)| {
+        let digits = weight.trim_ascii().replacen('.', "", 1);
+        name.trim_ascii().eq_ignore_ascii_case("q")
+            && digits.starts_with('0')
+            && digits.bytes().all(|b| b == b'0')
+    })
 }
 
 #[cfg(test)]

@@ -107,16 +107,9 @@ mod tests {
             let expected = expected.map(|(start, end)| ContentRange { start, end });
             assert_eq!(text.parse(), expected, "{text:?}");
         };
-        for text in [
-            "5-9",
-            " 5-9 ",
-            "bytes 5-9",
-            "bytes=5-9",
-            "bytes 5-9/*",
-            "bytes 5-9/10",
-            "Bytes  5-9",
-            "5-9/*",
-        ] {
+        for text in
+            ["5-9", " 5-9 ", "bytes 5-9", "bytes=5-9", "bytes 5-9/*", "bytes 5-9/10", "Bytes  5-9", "5-9/*"]
+        {
             check(text, Ok((5, 9)));
         }
         check("0-0", Ok((0, 0)));
@@ -151,22 +144,8 @@ mod tests {
     #[test]
     fn length_is_checked() {
         assert_eq!(ContentRange { start: 0, end: 0 }.length(), Some(1));
-        assert_eq!(
-            ContentRange {
-                start: 1,
-                end: u64::MAX
-            }
-            .length(),
-            Some(u64::MAX)
-        );
-        assert_eq!(
-            ContentRange {
-                start: 0,
-                end: u64::MAX
-            }
-            .length(),
-            None
-        );
+        assert_eq!(ContentRange { start: 1, end: u64::MAX }.length(), Some(u64::MAX));
+        assert_eq!(ContentRange { start: 0, end: u64::MAX }.length(), None);
         assert_eq!(ContentRange { start: 2, end: 1 }.length(), None);
     }
 

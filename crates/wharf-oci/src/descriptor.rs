@@ -24,25 +24,13 @@ pub struct Descriptor {
     #[serde(default, deserialize_with = "null_as_default")]
     pub size: u64,
     /// Where else the content may be had.
-    #[serde(
-        default,
-        deserialize_with = "null_as_default",
-        skip_serializing_if = "Vec::is_empty"
-    )]
+    #[serde(default, deserialize_with = "null_as_default", skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
     /// Free-form facts about the content.
-    #[serde(
-        default,
-        deserialize_with = "annotations",
-        skip_serializing_if = "Annotations::is_empty"
-    )]
+    #[serde(default, deserialize_with = "annotations", skip_serializing_if = "Annotations::is_empty")]
     pub annotations: Annotations,
     /// What kind of artifact the content is, if it is a manifest; what referrers are filtered by (end-12b).
-    #[serde(
-        default,
-        deserialize_with = "empty_as_none",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "empty_as_none", skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
     /// What the content runs on, in an index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,10 +123,7 @@ mod tests {
     #[test]
     fn empty_fields_are_not_written() {
         let mut descriptor = Descriptor::new(MediaType::OCI_CONFIG, ZEROS.parse().unwrap(), 2);
-        let json = format!(
-            r#"{{"mediaType":"{}","digest":"{ZEROS}","size":2}}"#,
-            MediaType::OCI_CONFIG
-        );
+        let json = format!(r#"{{"mediaType":"{}","digest":"{ZEROS}","size":2}}"#, MediaType::OCI_CONFIG);
         assert_eq!(serde_json::to_string(&descriptor).unwrap(), json);
 
         descriptor.urls.push("https://example.org/layer".to_owned());
@@ -154,10 +139,7 @@ mod tests {
         });
         let json = serde_json::to_string(&descriptor).unwrap();
         assert!(json.contains(r#""artifactType":"application/x""#), "{json}");
-        assert!(
-            json.contains(r#""os.version":"1","os.features":["f"],"variant":"v7""#),
-            "{json}"
-        );
+        assert!(json.contains(r#""os.version":"1","os.features":["f"],"variant":"v7""#), "{json}");
         assert_eq!(parse(&json).unwrap(), descriptor);
     }
 }

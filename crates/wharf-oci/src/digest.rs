@@ -148,11 +148,7 @@ impl Digest {
 
     /// The part after the colon.
     pub fn hex(&self) -> String {
-        self.as_bytes()
-            .iter()
-            .flat_map(|byte| hex_pair(*byte))
-            .map(char::from)
-            .collect()
+        self.as_bytes().iter().flat_map(|byte| hex_pair(*byte)).map(char::from).collect()
     }
 
     /// The raw bytes, as many as the algorithm gives.
@@ -181,19 +177,12 @@ impl FromStr for Digest {
         }
         let algorithm: Algorithm = name.parse()?;
 
-        if let Some(character) = hex
-            .chars()
-            .find(|character| !matches!(character, '0'..='9' | 'a'..='f'))
-        {
+        if let Some(character) = hex.chars().find(|character| !matches!(character, '0'..='9' | 'a'..='f')) {
             return Err(DigestError::Character { character });
         }
         let expected = algorithm.hex_len();
         if hex.len() != expected {
-            return Err(DigestError::Length {
-                algorithm,
-                expected,
-                actual: hex.len(),
-            });
+            return Err(DigestError::Length { algorithm, expected, actual: hex.len() });
         }
 
         let mut bytes = [0; MAX_BYTES];
@@ -231,9 +220,7 @@ serde_as_text!(Algorithm, Digest);
 fn is_algorithm_name(name: &str) -> bool {
     name.split(['+', '.', '_', '-']).all(|component| {
         !component.is_empty()
-            && component
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+            && component.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
     })
 }
 

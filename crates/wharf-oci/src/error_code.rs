@@ -131,32 +131,20 @@ impl ErrorCode {
             // Not 400: clients that lost an upload look for 404 and begin anew.
             Self::BlobUploadInvalid => ("BLOB_UPLOAD_INVALID", 404, "blob upload invalid"),
             Self::BlobUploadUnknown => ("BLOB_UPLOAD_UNKNOWN", 404, "blob upload unknown to registry"),
-            Self::DigestInvalid => (
-                "DIGEST_INVALID",
-                400,
-                "provided digest did not match uploaded content",
-            ),
+            Self::DigestInvalid => ("DIGEST_INVALID", 400, "provided digest did not match uploaded content"),
             Self::ManifestBlobUnknown => ("MANIFEST_BLOB_UNKNOWN", 400, "blob unknown to registry"),
             Self::ManifestInvalid => ("MANIFEST_INVALID", 400, "manifest invalid"),
             Self::ManifestUnknown => ("MANIFEST_UNKNOWN", 404, "manifest unknown"),
-            Self::ManifestUnverified => (
-                "MANIFEST_UNVERIFIED",
-                400,
-                "manifest failed signature verification",
-            ),
+            Self::ManifestUnverified => {
+                ("MANIFEST_UNVERIFIED", 400, "manifest failed signature verification")
+            }
             Self::NameInvalid => ("NAME_INVALID", 400, "invalid repository name"),
             Self::NameUnknown => ("NAME_UNKNOWN", 404, "repository name not known to registry"),
-            Self::PaginationNumberInvalid => (
-                "PAGINATION_NUMBER_INVALID",
-                400,
-                "invalid number of results requested",
-            ),
+            Self::PaginationNumberInvalid => {
+                ("PAGINATION_NUMBER_INVALID", 400, "invalid number of results requested")
+            }
             Self::RangeInvalid => ("RANGE_INVALID", 416, "invalid content range"),
-            Self::SizeInvalid => (
-                "SIZE_INVALID",
-                400,
-                "provided length did not match content length",
-            ),
+            Self::SizeInvalid => ("SIZE_INVALID", 400, "provided length did not match content length"),
             Self::TagInvalid => ("TAG_INVALID", 400, "manifest tag did not match URI"),
             Self::Unauthorized => ("UNAUTHORIZED", 401, "authentication required"),
             Self::Denied => ("DENIED", 403, "requested access to the resource is denied"),
@@ -201,29 +189,19 @@ impl<'de> Deserialize<'de> for ErrorCode {
 impl ErrorEntry {
     /// An error with the usual message of its code and no detail.
     pub fn new(code: ErrorCode) -> Self {
-        Self {
-            code,
-            message: code.message().to_owned(),
-            detail: None,
-        }
+        Self { code, message: code.message().to_owned(), detail: None }
     }
 
     /// The same with another message.
     #[must_use]
     pub fn with_message(self, message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            ..self
-        }
+        Self { message: message.into(), ..self }
     }
 
     /// The same with a detail.
     #[must_use]
     pub fn with_detail(self, detail: impl Into<Value>) -> Self {
-        Self {
-            detail: Some(detail.into()),
-            ..self
-        }
+        Self { detail: Some(detail.into()), ..self }
     }
 }
 
@@ -282,10 +260,7 @@ mod tests {
             assert_eq!(ErrorCode::from_name(code.as_str()), Some(code));
             assert!((400..=599).contains(&code.status()), "{code}");
             let body = ErrorBody::from(ErrorEntry::new(code).with_detail("d"));
-            assert_eq!(
-                serde_json::from_slice::<ErrorBody>(&body.to_json()).unwrap(),
-                body
-            );
+            assert_eq!(serde_json::from_slice::<ErrorBody>(&body.to_json()).unwrap(), body);
         }
     }
 
@@ -298,10 +273,7 @@ mod tests {
         };
         check("{}", &[]);
         check(r#"{"errors":null}"#, &[]);
-        check(
-            r#"{"errors":[{"code":"OUR_OWN","message":null}]}"#,
-            &[ErrorCode::Unknown],
-        );
+        check(r#"{"errors":[{"code":"OUR_OWN","message":null}]}"#, &[ErrorCode::Unknown]);
         check(r#"{"errors":[{"code":404}]}"#, &[ErrorCode::Unknown]);
         check(
             r#"{"errors":[{"message":"x"},{"code":"DENIED","more":1}]}"#,

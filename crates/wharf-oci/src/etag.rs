@@ -14,14 +14,10 @@ pub fn etag(digest: &Digest) -> String {
 pub fn etag_matches<'a>(header_lines: impl IntoIterator<Item = &'a str>, digest: &Digest) -> bool {
     let digest = digest.to_string();
     // No digest has a comma, so a tag that has one and is cut here could not have matched.
-    header_lines
-        .into_iter()
-        .flat_map(|line| line.split(','))
-        .map(str::trim_ascii)
-        .any(|member| {
-            let opaque = member.strip_prefix("W/").unwrap_or(member);
-            member == "*" || unquoted(opaque) == digest
-        })
+    header_lines.into_iter().flat_map(|line| line.split(',')).map(str::trim_ascii).any(|member| {
+        let opaque = member.strip_prefix("W/").unwrap_or(member);
+        member == "*" || unquoted(opaque) == digest
+    })
 }
 
 /// Whether an `If-Range` names this content, so that its `Range` counts. The comparison is a strong one: a
@@ -31,9 +27,7 @@ pub fn if_range_matches(header: &str, digest: &Digest) -> bool {
 }
 
 fn unquoted(tag: &str) -> &str {
-    tag.strip_prefix('"')
-        .and_then(|tag| tag.strip_suffix('"'))
-        .unwrap_or(tag)
+    tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).unwrap_or(tag)
 }
 
 #[cfg(test)]
@@ -47,11 +41,7 @@ mod tests {
         let digest = Digest::of(b"content");
         let other = Digest::of(b"other");
         let check = |lines: &[&str], expected: bool| {
-            assert_eq!(
-                etag_matches(lines.iter().copied(), &digest),
-                expected,
-                "{lines:?}"
-            );
+            assert_eq!(etag_matches(lines.iter().copied(), &digest), expected, "{lines:?}");
         };
         check(&[], false);
         check(&[""], false);

@@ -40,10 +40,7 @@ impl Hasher {
             Algorithm::Sha384 => State::Sha384(sha2::Sha384::new()),
             Algorithm::Sha512 => State::Sha512(sha2::Sha512::new()),
         };
-        Self {
-            state,
-            bytes_hashed: 0,
-        }
+        Self { state, bytes_hashed: 0 }
     }
 
     /// The algorithm of the digest it will give.
@@ -160,22 +157,16 @@ mod tests {
 
                 assert_eq!(second.algorithm(), algorithm);
                 assert_eq!(second.bytes_hashed(), 1000);
-                assert_eq!(
-                    second.finish(),
-                    Digest::of_with(algorithm, &content),
-                    "{algorithm} cut at {cut}"
-                );
+                assert_eq!(second.finish(), Digest::of_with(algorithm, &content), "{algorithm} cut at {cut}");
             }
         }
     }
 
     #[test]
     fn a_state_has_the_size_its_record_expects() {
-        for (algorithm, size) in [
-            (Algorithm::Sha256, 104),
-            (Algorithm::Sha384, 208),
-            (Algorithm::Sha512, 208),
-        ] {
+        for (algorithm, size) in
+            [(Algorithm::Sha256, 104), (Algorithm::Sha384, 208), (Algorithm::Sha512, 208)]
+        {
             assert_eq!(Hasher::new(algorithm).save().len(), size, "{algorithm}");
         }
     }
@@ -187,10 +178,7 @@ mod tests {
         let saved = hasher.save();
 
         for offset in [0, 99, 101, 64, 100 + 64, u64::MAX] {
-            assert!(
-                Hasher::restore(Algorithm::Sha256, &saved, offset).is_none(),
-                "{offset}"
-            );
+            assert!(Hasher::restore(Algorithm::Sha256, &saved, offset).is_none(), "{offset}");
         }
         assert!(Hasher::restore(Algorithm::Sha512, &saved, 100).is_none());
         assert!(Hasher::restore(Algorithm::Sha256, &saved[..103], 100).is_none());

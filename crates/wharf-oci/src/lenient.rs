@@ -15,11 +15,7 @@ impl<'de> Deserialize<'de> for NullableAnnotations {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let entries: Option<BTreeMap<String, Option<String>>> = Option::deserialize(deserializer)?;
         let entries = entries.into_iter().flatten();
-        Ok(Self(
-            entries
-                .map(|(key, value)| (key, value.unwrap_or_default()))
-                .collect(),
-        ))
+        Ok(Self(entries.map(|(key, value)| (key, value.unwrap_or_default())).collect()))
     }
 }
 

@@ -85,9 +85,7 @@ impl Manifest {
         let pushed_as = content_type.map(supported_kind).transpose()?;
         let body = Body::read(bytes)?;
         if body.schema_version != Some(2) {
-            return Err(ManifestError::SchemaVersion {
-                found: body.schema_version,
-            });
+            return Err(ManifestError::SchemaVersion { found: body.schema_version });
         }
         let kind = agreed_kind(pushed_as, &body)?;
         refuse_confusion(kind, &body)?;
@@ -124,16 +122,8 @@ impl Manifest {
     ///
     /// `artifactType` is the manifest's own, else the type of an image's config, else absent.
     pub fn referrer_descriptor(&self, digest: &Digest, size: u64) -> Descriptor {
-        let config_type = || {
-            self.config
-                .as_ref()
-                .map(|config| config.media_type.as_str().to_owned())
-        };
-        let artifact_type = self
-            .artifact_type
-            .clone()
-            .or_else(config_type)
-            .filter(|kind| !kind.is_empty());
+        let config_type = || self.config.as_ref().map(|config| config.media_type.as_str().to_owned());
+        let artifact_type = self.artifact_type.clone().or_else(config_type).filter(|kind| !kind.is_empty());
         Descriptor {
             annotations: self.annotations.clone(),
             artifact_type,
@@ -147,13 +137,13 @@ impl Manifest {
 impl ManifestKind {
     /// What kind of manifest stored bytes are, without reading all of them into values.
     ///
-    /// `None` for what is no manifest; bytes for which it is `Some` may still fail [`Manifest::parse`].
+    /// `None` for what is no manifest; bytes for which it is `Some` may still fail [`Manifest::parse`], as all of
+    /// [`ManifestKind::DockerSchema1`] do.
     pub fn infer(bytes: &[u8]) -> Option<Self> {
         let shape: Shape = serde_json::from_slice(bytes).ok()?;
         match shape.media_type.filter(|media_type| !media_type.is_empty()) {
-            Some(media_type) => Self::ALL
-                .into_iter()
-                .find(|kind| kind.media_type().as_str() == media_type),
+            Some(media_type) => Self::ALL.into_iter().find(|kind| kind.media_type().as_str() == media_type),
+            None if shape.schema_version == Some(1) => Some(Self::DockerSchema1),
             None if shape.manifests.is_some() => Some(Self::OciIndex),
             None => shape.config.map(|_| Self::OciImage),
         }
@@ -162,33 +152,26 @@ impl ManifestKind {
 
 /// The kind both the header and the body name, or the one that does, or the one whose shape the body has.
 fn agreed_kind(pushed_as: Option<ManifestKind>, body: &Body) -> Result<ManifestKind, ManifestError> {
-    let named = body
-        .media_type
-        .as_deref()
-        .filter(|media_type| !media_type.is_empty());
+    let named = body.media_type.as_deref().filter(|media_type| !media_type.is_empty());
     match (pushed_as, named) {
         (Some(kind), Some(named)) if kind.media_type().as_str() == named => Ok(kind),
-        (Some(kind), Some(named)) => Err(ManifestError::MediaTypeMismatch {
-            content_type: kind.to_string(),
-            body: excerpt(named),
-        }),
+        (Some(kind), Some(named)) => {
+            Err(ManifestError::MediaTypeMismatch { content_type: kind.to_string(), body: excerpt(named) })
+        }
         (Some(kind), None) if kind.is_docker() => Err(ManifestError::Missing { field: "mediaType" }),
         (Some(kind), None) => Ok(kind),
         (None, Some(named)) => ManifestKind::ALL
             .into_iter()
             .find(|kind| kind.media_type().as_str() == named)
-            .ok_or_else(|| ManifestError::UnsupportedMediaType {
-                given: excerpt(named),
-            }),
+            .ok_or_else(|| ManifestError::UnsupportedMediaType { given: excerpt(named) }),
         (None, None) if body.manifests.is_some() => Ok(ManifestKind::OciIndex),
         (None, None) => Ok(ManifestKind::OciImage),
     }
 }
 
 fn supported_kind(media_type: &MediaType) -> Result<ManifestKind, ManifestError> {
-    ManifestKind::of(media_type).ok_or_else(|| ManifestError::UnsupportedMediaType {
-        given: excerpt(media_type.as_str()),
-    })
+    ManifestKind::of(media_type)
+        .ok_or_else(|| ManifestError::UnsupportedMediaType { given: excerpt(media_type.as_str()) })
 }
 
 /// Even an empty list of the other kind is refused: it is there for a reader that takes this for something

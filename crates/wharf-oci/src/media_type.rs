@@ -24,7 +24,8 @@ pub struct MediaTypeError {
     pub given: String,
 }
 
-/// The manifests a registry takes: of a single image or of several, in OCI's form or in Docker's.
+/// The manifests a registry takes: of a single image or of several, in OCI's form or in Docker's. And one that it takes no
+/// more, but has in old trees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ManifestKind {
     /// An OCI image manifest; artifacts are these too.
@@ -35,6 +36,8 @@ pub enum ManifestKind {
     DockerImage,
     /// Docker's manifest list.
     DockerList,
+    /// Docker's image manifest, version 2, schema 1, as older registries stored it: without its signatures. Only read.
+    DockerSchema1,
 }
 
 /// Longest type and longest subtype, from RFC 6838, section 4.2.
@@ -51,6 +54,8 @@ impl MediaType {
     pub const DOCKER_MANIFEST: Self = Self::new("application/vnd.docker.distribution.manifest.v2+json");
     /// Docker's manifest list.
     pub const DOCKER_LIST: Self = Self::new("application/vnd.docker.distribution.manifest.list.v2+json");
+    /// Docker's image manifest, version 2, schema 1, without signatures.
+    pub const DOCKER_SCHEMA1: Self = Self::new("application/vnd.docker.distribution.manifest.v1+json");
     /// The config of an artifact that has none: the two bytes `{}`.
     pub const OCI_EMPTY: Self = Self::new("application/vnd.oci.empty.v1+json");
     /// The config of an OCI image.
@@ -70,9 +75,7 @@ impl MediaType {
             Some((kind, subtype)) if is_restricted_name(kind) && is_restricted_name(subtype) => {
                 Ok(Self(Cow::Owned(essence.to_owned())))
             }
-            _ => Err(MediaTypeError {
-                given: excerpt(essence),
-            }),
+            _ => Err(MediaTypeError { given: excerpt(essence) }),
         }
     }
 
@@ -117,28 +120,22 @@ impl fmt::Debug for MediaType {
 // === impl ManifestKind ===
 
 impl ManifestKind {
-    /// All four.
-    pub const ALL: [Self; 4] = [
-        Self::OciImage,
-        Self::OciIndex,
-        Self::DockerImage,
-        Self::DockerList,
-    ];
+    /// The four that may be pushed.
+    pub const ALL: [Self; 4] = [Self::OciImage, Self::OciIndex, Self::DockerImage, Self::DockerList];
 
-    /// What kind of manifest `media_type` is, if any.
+    /// What kind of manifest `media_type` is, if it is one that may be pushed.
     pub fn of(media_type: &MediaType) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.media_type() == *media_type)
+        Self::ALL.into_iter().find(|kind| kind.media_type() == *media_type)
     }
 
-    /// The media type it is pushed and served with.
+    /// The media type it is served with.
     pub const fn media_type(self) -> MediaType {
         match self {
             Self::OciImage => MediaType::OCI_MANIFEST,
             Self::OciIndex => MediaType::OCI_INDEX,
             Self::DockerImage => MediaType::DOCKER_MANIFEST,
             Self::DockerList => MediaType::DOCKER_LIST,
+            Self::DockerSchema1 => MediaType::DOCKER_SCHEMA1,
         }
     }
 
@@ -161,18 +158,14 @@ impl fmt::Display for ManifestKind {
 
 /// A media type or range without its parameters.
 pub(crate) fn essence(text: &str) -> &str {
-    text.split_once(';')
-        .map_or(text, |(essence, _)| essence)
-        .trim_ascii()
+    text.split_once(';').map_or(text, |(essence, _)| essence).trim_ascii()
 }
 
 /// RFC 6838, section 4.2: a letter or digit, then letters, digits and a few signs.
 fn is_restricted_name(name: &str) -> bool {
     name.len() <= MAX_PART_BYTES
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
 }
 
 #[cfg(test)]

@@ -178,14 +178,8 @@ impl FromStr for UploadId {
         }
         let fits = text.len() <= MAX_UPLOAD_ID_BYTES
             && !text.starts_with('-')
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        if fits {
-            Ok(Self(text.into()))
-        } else {
-            Err(UploadIdError::Malformed { given: excerpt(text) })
-        }
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if fits { Ok(Self(text.into())) } else { Err(UploadIdError::Malformed { given: excerpt(text) }) }
     }
 }
 
@@ -219,9 +213,8 @@ fn check_component(component: &str) -> Result<(), NameError> {
     if component.is_empty() {
         return Err(NameError::EmptyComponent);
     }
-    if let Some(character) = component
-        .chars()
-        .find(|c| !is_lower_or_digit(*c) && !matches!(c, '.' | '_' | '-'))
+    if let Some(character) =
+        component.chars().find(|c| !is_lower_or_digit(*c) && !matches!(c, '.' | '_' | '-'))
     {
         return Err(NameError::Character { character });
     }
@@ -229,9 +222,7 @@ fn check_component(component: &str) -> Result<(), NameError> {
     if ends_well && component.split(is_lower_or_digit).all(is_separator) {
         return Ok(());
     }
-    Err(NameError::Separator {
-        component: excerpt(component),
-    })
+    Err(NameError::Separator { component: excerpt(component) })
 }
 
 fn is_separator(text: &str) -> bool {

@@ -86,21 +86,13 @@ impl RangeSet {
         }
         let mut specs = Vec::new();
         // Empty members are to be passed over (RFC 9110, section 5.6.1).
-        for member in members
-            .split(',')
-            .map(str::trim_ascii)
-            .filter(|member| !member.is_empty())
-        {
+        for member in members.split(',').map(str::trim_ascii).filter(|member| !member.is_empty()) {
             if specs.len() == MAX_RANGES {
                 return Err(RangeError::TooMany);
             }
             specs.push(RangeSpec::parse(member).ok_or(RangeError::Malformed)?);
         }
-        if specs.is_empty() {
-            Err(RangeError::Malformed)
-        } else {
-            Ok(Some(Self { specs }))
-        }
+        if specs.is_empty() { Err(RangeError::Malformed) } else { Ok(Some(Self { specs })) }
     }
 
     /// The ranges as written.
@@ -127,12 +119,8 @@ impl RangeSpec {
     fn parse(text: &str) -> Option<Self> {
         let (first, last) = text.split_once('-')?;
         match (first, last) {
-            ("", length) => Some(Self::Suffix {
-                length: saturating_number(length)?,
-            }),
-            (first, "") => Some(Self::From {
-                first: saturating_number(first)?,
-            }),
+            ("", length) => Some(Self::Suffix { length: saturating_number(length)? }),
+            (first, "") => Some(Self::From { first: saturating_number(first)? }),
             (first, last) => {
                 let (first, last) = (saturating_number(first)?, saturating_number(last)?);
                 (first <= last).then_some(Self::FromTo { first, last })
@@ -147,10 +135,7 @@ impl RangeSpec {
             Self::From { first } => (first, size),
             Self::Suffix { length } => (size.saturating_sub(length), size),
         };
-        (start < end).then(|| ByteRange {
-            start,
-            length: end - start,
-        })
+        (start < end).then(|| ByteRange { start, length: end - start })
     }
 }
 

@@ -58,11 +58,7 @@ impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        if text.contains(':') {
-            Ok(Self::Digest(text.parse()?))
-        } else {
-            Ok(Self::Tag(text.parse()?))
-        }
+        if text.contains(':') { Ok(Self::Digest(text.parse()?)) } else { Ok(Self::Tag(text.parse()?)) }
     }
 }
 
@@ -99,10 +95,7 @@ mod tests {
         let digest = Digest::of(b"x");
         assert_eq!("latest".parse(), Ok(Reference::Tag("latest".parse().unwrap())));
         assert_eq!(digest.to_string().parse(), Ok(Reference::Digest(digest)));
-        assert!(matches!(
-            "".parse::<Reference>(),
-            Err(ReferenceError::Tag(TagError::Empty))
-        ));
+        assert!(matches!("".parse::<Reference>(), Err(ReferenceError::Tag(TagError::Empty))));
         assert!(matches!(
             "sha256:00".parse::<Reference>(),
             Err(ReferenceError::Digest(DigestError::Length { .. }))

@@ -9,11 +9,7 @@ const EXCERPT_CHARS: usize = 128;
 
 /// The start of what a caller sent, with control characters escaped, for use in a message.
 pub(crate) fn excerpt(text: &str) -> String {
-    let mut shown: String = text
-        .chars()
-        .take(EXCERPT_CHARS)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut shown: String = text.chars().take(EXCERPT_CHARS).flat_map(char::escape_debug).collect();
     if text.chars().nth(EXCERPT_CHARS).is_some() {
         shown.push('…');
     }

@@ -30,10 +30,7 @@ impl BlobStore for FsStore {
             Some(range) => whole.slice(range),
             None => whole,
         };
-        Ok(BlobRead {
-            size: stat.size,
-            body: BlobBody::File(region),
-        })
+        Ok(BlobRead { size: stat.size, body: BlobBody::File(region) })
     }
 
     async fn put(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
@@ -54,11 +51,8 @@ impl BlobStore for FsStore {
     }
 
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {
-        let after_hex = move |algorithm| {
-            after
-                .filter(|after| after.algorithm() == algorithm)
-                .map(|after| after.hex())
-        };
+        let after_hex =
+            move |algorithm| after.filter(|after| after.algorithm() == algorithm).map(|after| after.hex());
         stream::iter(Algorithm::ALL)
             .filter(move |algorithm| {
                 let due = after.is_none_or(|after| algorithm.as_str() >= after.algorithm().as_str());
@@ -91,13 +85,11 @@ impl BlobStore for FsStore {
 
     fn uploads(&self, begun_before: SystemTime) -> BoxStream<'_, Result<UploadKey>> {
         let names = Names::new(self, None, None);
-        stream::try_unfold(names, |mut names| async {
-            Ok(names.next().await?.map(|name| (name, names)))
-        })
-        .and_then(move |repository| self.uploads_of(repository, begun_before))
-        .map_ok(|keys| stream::iter(keys.into_iter().map(Ok)))
-        .try_flatten()
-        .boxed()
+        stream::try_unfold(names, |mut names| async { Ok(names.next().await?.map(|name| (name, names))) })
+            .and_then(move |repository| self.uploads_of(repository, begun_before))
+            .map_ok(|keys| stream::iter(keys.into_iter().map(Ok)))
+            .try_flatten()
+            .boxed()
     }
 }
 
@@ -114,15 +106,10 @@ impl FsStore {
             }
         };
         let file = found.ok_or(Error::BlobNotFound { digest: *digest })?;
-        let stat = file
-            .metadata()
-            .and_then(|meta| Ok((meta.is_file(), meta.len(), meta.modified()?)));
+        let stat = file.metadata().and_then(|meta| Ok((meta.is_file(), meta.len(), meta.modified()?)));
         match stat.map_err(|source| failed("look at", &self.disk.path(&path), source))? {
             (true, size, modified) => Ok((file, BlobStat { size, modified })),
-            (false, ..) => Err(Error::Corrupt {
-                path,
-                problem: "something that is not a file".to_owned(),
-            }),
+            (false, ..) => Err(Error::Corrupt { path, problem: "something that is not a file".to_owned() }),
         }
     }
 
@@ -133,29 +120,29 @@ impl FsStore {
         after: Option<String>,
     ) -> Result<BoxStream<'_, Result<ListedBlob>>> {
         let after = after.unwrap_or_default();
-        let prefixes = self
-            .children(&Dir::BlobPrefixes(algorithm), None, usize::MAX)
-            .await?;
+        let prefixes = self.children(&Dir::BlobPrefixes(algorithm), None, usize::MAX).await?;
         let due = prefixes.into_iter().filter({
             let after = after.clone();
             move |prefix| after.is_empty() || after.get(..2).is_some_and(|first| prefix.as_str() >= first)
         });
-        let names = stream::iter(due).then(move |prefix| {
-            let after = after.clone();
-            async move {
-                self.children(&Dir::Blobs(algorithm, &prefix), Some(after.as_str()), usize::MAX)
-                    .await
-            }
-        });
-        let digests = names
-            .map_ok(|names| stream::iter(names.into_iter().map(Ok)))
-            .try_flatten()
-            .try_filter_map(
+        let names =
+            stream::iter(due).then(move |prefix| {
+                let after = after.clone();
+                async move {
+                    self.children(&Dir::Blobs(algorithm, &prefix), Some(after.as_str()), usize::MAX).await
+                }
+            });
+        let digests =
+            names.map_ok(|names| stream::iter(names.into_iter().map(Ok))).try_flatten().try_filter_map(
                 move |hex| async move { Ok(format!("{algorithm}:{hex}").parse::<Digest>().ok()) },
             );
-        let listed = digests.and_then(move |digest| async move {
-            let stat = self.stat(&digest).await?;
-            Ok(ListedBlob { digest, stat })
+        let listed = digests.try_filter_map(move |digest| async move {
+            match self.stat(&digest).await {
+                Ok(stat) => Ok(Some(ListedBlob { digest, stat })),
+                // Removed since the folder was read, or it stands where no digest of its name belongs.
+                Err(Error::BlobNotFound { .. }) => Ok(None),
+                Err(error) => Err(error),
+            }
         });
         Ok(listed.boxed())
     }
@@ -166,20 +153,12 @@ impl FsStore {
         begun_before: SystemTime,
     ) -> Result<Vec<UploadKey>> {
         let mut found = Vec::new();
-        for id in self
-            .children(&Dir::Uploads(&repository), None, usize::MAX)
-            .await?
-        {
+        for id in self.children(&Dir::Uploads(&repository), None, usize::MAX).await? {
             let Ok(id) = id.parse() else { continue };
-            let key = UploadKey {
-                repository: repository.clone(),
-                id,
-            };
-            match self.upload_status(&key).await {
-                Ok(status) if status.begun < begun_before => found.push(key),
-                // Finished while we looked.
-                Ok(_) | Err(Error::UploadNotFound { .. }) => {}
-                Err(error) => return Err(error),
+            let key = UploadKey { repository: repository.clone(), id };
+            // An interrupted commit or abort leaves a folder that is no upload any more; it is listed to be cleared away.
+            if self.upload_age(&key).await?.is_some_and(|age| age < begun_before) {
+                found.push(key);
             }
         }
         Ok(found)

@@ -3,6 +3,7 @@
 //! Everything here blocks, but for [`Disk::open_if_cached`].
 
 mod folders;
+mod lock;
 mod place;
 mod write;
 
@@ -11,12 +12,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 use wharf_store::{Error, Result, Retry};
 
-use self::folders::Folders;
+use self::folders::{Folders, make_root};
+pub(crate) use self::lock::lock;
 pub(crate) use self::place::{Level, Place};
 use crate::Fsync;
 
@@ -31,6 +34,9 @@ pub(crate) struct Disk {
     handle: OwnedFd,
     pub(crate) fsync: Fsync,
     folders: Folders,
+    /// What was synced, in order, relative to the root.
+    #[cfg(test)]
+    pub(crate) syncs: std::sync::Mutex<Vec<PathBuf>>,
 }
 
 /// What a look at the cache alone can say.
@@ -45,19 +51,16 @@ pub(crate) enum Cached {
 
 impl Disk {
     pub(crate) fn open(root: PathBuf, fsync: Fsync) -> Result<Self> {
-        let opened = std::fs::create_dir_all(&root).and_then(|()| {
-            Ok(rustix::fs::open(
-                &root,
-                OFlags::DIRECTORY | OFlags::CLOEXEC,
-                Mode::empty(),
-            )?)
-        });
+        let opened = make_root(&root, fsync)
+            .and_then(|()| Ok(rustix::fs::open(&root, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?));
         let handle = opened.map_err(|source| failed("open the directory", &root, source))?;
         Ok(Self {
             root,
             handle,
             fsync,
             folders: Folders::default(),
+            #[cfg(test)]
+            syncs: std::sync::Mutex::default(),
         })
     }
 
@@ -144,32 +147,33 @@ impl Disk {
         let path = folder.join(name).join(holding);
         let found =
             absent_as_none(rustix::fs::statat(CWD, &path, rustix::fs::AtFlags::empty()).map_err(Into::into));
-        Ok(found
-            .map_err(|source| failed("look at", &path, source))?
-            .is_some())
+        Ok(found.map_err(|source| failed("look at", &path, source))?.is_some())
     }
 
     /// Makes a file look as if it had just been written, if it is older than `older_than`.
-    pub(crate) fn renew(
-        &self,
-        place: &Place,
-        older_than: std::time::Duration,
-        now: std::time::SystemTime,
-    ) -> Result<()> {
+    pub(crate) fn renew(&self, place: &Place, older_than: Duration, now: SystemTime) -> Result<()> {
         let path = self.path(&place.path);
         let renew = || -> io::Result<()> {
             let file = File::open(&path)?;
-            let age = now
-                .duration_since(file.metadata()?.modified()?)
-                .unwrap_or_default();
-            if age > older_than {
-                file.set_modified(now)
-            } else {
-                Ok(())
-            }
+            let age = now.duration_since(file.metadata()?.modified()?).unwrap_or_default();
+            if age > older_than { touch(&file, now) } else { Ok(()) }
         };
         absent_as_none(renew()).map_err(|source| failed("renew", &path, source))?;
         Ok(())
+    }
+}
+
+/// Makes an open file look as if it had been written at `now`.
+pub(crate) fn touch(file: &File, now: SystemTime) -> io::Result<()> {
+    match file.set_modified(now) {
+        // The file is another user's, as after a registry that ran as root: only its owner may choose the time, but
+        // whoever may write to it may say "now".
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+            let times = Timestamps { last_access: now, last_modification: now };
+            Ok(rustix::fs::futimens(file, &times)?)
+        }
+        touched => touched,
     }
 }
 
@@ -179,12 +183,7 @@ impl Disk {
 pub(crate) fn absent_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(None)
         }
         Err(error) => Err(error),
@@ -193,15 +192,8 @@ pub(crate) fn absent_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> 
 
 /// A failure of the file system, as the port reports it.
 pub(crate) fn failed(verb: &str, path: &Path, source: io::Error) -> Error {
-    let later = [
-        Errno::NOSPC,
-        Errno::DQUOT,
-        Errno::MFILE,
-        Errno::NFILE,
-        Errno::TIMEDOUT,
-        Errno::STALE,
-        Errno::NOMEM,
-    ];
+    let later =
+        [Errno::NOSPC, Errno::DQUOT, Errno::MFILE, Errno::NFILE, Errno::TIMEDOUT, Errno::STALE, Errno::NOMEM];
     let code = source.raw_os_error();
     let retry = if later.iter().any(|errno| code == Some(errno.raw_os_error())) {
         Retry::Later

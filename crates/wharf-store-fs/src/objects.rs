@@ -35,8 +35,7 @@ impl Objects for FsStore {
 
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
         let place = Place::from(key);
-        self.blocking(move |disk| disk.write(&place, &bytes, &condition))
-            .await
+        self.blocking(move |disk| disk.write(&place, &bytes, &condition)).await
     }
 
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
@@ -51,8 +50,7 @@ impl Objects for FsStore {
 
     async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
         let (level, after) = (Level::from(dir), after.map(str::to_owned));
-        self.blocking(move |disk| disk.children(&level, after.as_deref(), limit))
-            .await
+        self.blocking(move |disk| disk.children(&level, after.as_deref(), limit)).await
     }
 
     async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
@@ -62,21 +60,15 @@ impl Objects for FsStore {
 
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {
         let (place, now) = (Place::from(key), self.clock.now());
-        self.blocking(move |disk| disk.renew(&place, older_than, now))
-            .await
+        self.blocking(move |disk| disk.renew(&place, older_than, now)).await
     }
 }
 
 /// The whole of a short file, if the page cache holds it.
 fn read_short_if_cached(file: &File) -> Option<Bytes> {
     let mut buffer = [0; SHORT_BYTES];
-    let length = rustix::io::preadv2(
-        file,
-        &mut [IoSliceMut::new(&mut buffer)],
-        0,
-        ReadWriteFlags::NOWAIT,
-    )
-    .ok()?;
+    let length =
+        rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut buffer)], 0, ReadWriteFlags::NOWAIT).ok()?;
     // A full buffer may be the beginning of something longer.
     (length < SHORT_BYTES).then(|| Bytes::copy_from_slice(&buffer[..length]))
 }

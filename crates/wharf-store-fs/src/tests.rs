@@ -1,5 +1,10 @@
 //! The filesystem keeps the promises, with syncs and without.
 
+mod dirt;
+mod durability;
+mod processes;
+mod uploads;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,10 +18,7 @@ use crate::{Boot, FsOptions, FsStore, Fsync};
 
 fn scratch(fsync: Fsync) -> (TempDir, FsStore) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let options = FsOptions {
-        fsync,
-        ..FsOptions::new(directory.path())
-    };
+    let options = FsOptions { fsync, ..FsOptions::new(directory.path()) };
     let store = FsStore::open(options).expect("a store");
     (directory, store)
 }
@@ -42,10 +44,7 @@ mod unsynced {
 
 /// The same directory seen by another process, or after another start of the machine.
 fn reopened(directory: &TempDir, boot: &str) -> FsStore {
-    let options = FsOptions {
-        boot: Boot::named(boot),
-        ..FsOptions::new(directory.path())
-    };
+    let options = FsOptions { boot: Boot::named(boot), ..FsOptions::new(directory.path()) };
     FsStore::open(options).expect("a store")
 }
 
@@ -58,171 +57,10 @@ async fn unfinished(directory: &TempDir, bytes: &[u8]) -> UploadKey {
     key
 }
 
-/// Changes a stored byte behind the store's back, as a power cut does to what was not synced.
-fn damage(directory: &TempDir, key: &UploadKey) {
-    let path = directory.path().join(Key::UploadData(key).path());
-    let mut bytes = std::fs::read(&path).unwrap();
-    bytes[0] ^= 0xff;
-    std::fs::write(&path, bytes).unwrap();
-}
-
-#[tokio::test]
-async fn another_process_goes_on_without_hashing_again() {
-    let directory = tempfile::tempdir().unwrap();
-    let key = unfinished(&directory, b"the first half").await;
-    // Only a store that believes the record overlooks this.
-    damage(&directory, &key);
-    let store = reopened(&directory, "first");
-    store.append(&key, 14, once(b", the second")).await.unwrap();
-    store
-        .commit(&key, &Digest::of(b"the first half, the second"))
-        .await
-        .unwrap();
-}
-
-#[tokio::test]
-async fn state_from_another_boot_is_rehashed() {
-    let directory = tempfile::tempdir().unwrap();
-    let key = unfinished(&directory, b"the first half").await;
-    damage(&directory, &key);
-    let store = reopened(&directory, "second");
-    store.append(&key, 14, once(b", the second")).await.unwrap();
-    let error = store
-        .commit(&key, &Digest::of(b"the first half, the second"))
-        .await
-        .unwrap_err();
-    assert!(matches!(error, Error::DigestMismatch { .. }), "{error:?}");
-}
-
-#[tokio::test]
-async fn bytes_that_the_record_does_not_know_are_rehashed() {
-    let directory = tempfile::tempdir().unwrap();
-    let key = unfinished(&directory, b"ours").await;
-    let path = directory.path().join(Key::UploadData(&key).path());
-    std::fs::write(&path, b"ours and theirs").unwrap();
-    let store = reopened(&directory, "first");
-    assert_eq!(store.status(&key).await.unwrap().offset, 15);
-    store.commit(&key, &Digest::of(b"ours and theirs")).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_lost_record_costs_a_reading_and_nothing_else() {
-    let directory = tempfile::tempdir().unwrap();
-    let bytes = noise(600_000);
-    let key = unfinished(&directory, &bytes).await;
-    std::fs::remove_file(directory.path().join(Key::UploadRecord(&key).path())).unwrap();
-    reopened(&directory, "first")
-        .commit(&key, &Digest::of(&bytes))
-        .await
-        .unwrap();
-}
-
-#[tokio::test]
-async fn another_process_that_writes_keeps_us_off() {
-    let directory = tempfile::tempdir().unwrap();
-    let key = unfinished(&directory, b"ours").await;
-    let other = std::fs::OpenOptions::new()
-        .write(true)
-        .open(directory.path().join(Key::UploadData(&key).path()))
-        .unwrap();
-    rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    let store = reopened(&directory, "first");
-    for error in [
-        store.append(&key, 4, once(b"x")).await.unwrap_err(),
-        store.commit(&key, &Digest::of(b"ours")).await.unwrap_err(),
-        store.abort(&key).await.unwrap_err(),
-    ] {
-        assert!(matches!(error, Error::UploadBusy { .. }), "{error:?}");
-    }
-    drop(other);
-    store.commit(&key, &Digest::of(b"ours")).await.unwrap();
-}
-
-/// As the registries we succeed leave one: no record of ours, and no `data` before the first byte.
-#[tokio::test]
-async fn an_upload_begun_by_an_older_registry_goes_on() {
-    let (directory, store) = scratch(Fsync::Full);
-    let key = key("a", "u1");
-    let folder = directory.path().join(Key::UploadStartedAt(&key).path());
-    std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
-    std::fs::write(&folder, "2026-11-23T13:29:44Z").unwrap();
-    let status = store.status(&key).await.unwrap();
-    assert_eq!(
-        humantime::format_rfc3339_seconds(status.begun).to_string(),
-        "2026-11-23T13:29:44Z"
-    );
-    store.append(&key, status.offset, once(b"bytes")).await.unwrap();
-    store.commit(&key, &Digest::of(b"bytes")).await.unwrap();
-}
-
-#[tokio::test]
-async fn startedat_is_what_the_older_registries_write() {
-    let directory = tempfile::tempdir().unwrap();
-    let key = unfinished(&directory, b"").await;
-    let text = std::fs::read_to_string(directory.path().join(Key::UploadStartedAt(&key).path())).unwrap();
-    assert_eq!(text.len(), "2026-11-23T13:29:44Z".len());
-    assert!(text.ends_with('Z') && !text.contains('.'), "{text}");
-}
-
-#[tokio::test]
-async fn a_commit_interrupted_after_the_rename_is_a_closed_upload() {
-    let directory = tempfile::tempdir().unwrap();
-    let key = unfinished(&directory, b"bytes").await;
-    std::fs::remove_file(directory.path().join(Key::UploadData(&key).path())).unwrap();
-    let store = reopened(&directory, "first");
-    assert!(matches!(
-        store.status(&key).await,
-        Err(Error::UploadNotFound { .. })
-    ));
-    assert!(matches!(
-        store.append(&key, 0, once(b"x")).await,
-        Err(Error::UploadNotFound { .. })
-    ));
-}
-
-#[tokio::test]
-async fn a_finished_upload_leaves_no_folder_and_no_temporary_file() {
-    let (directory, store) = scratch(Fsync::Full);
-    let key = key("a", "u1");
-    store
-        .begin(&key, Announced::Algorithm(Algorithm::Sha512))
-        .await
-        .unwrap();
-    store.append(&key, 0, once(b"bytes")).await.unwrap();
-    let digest = Digest::of_with(Algorithm::Sha512, b"bytes");
-    store.commit(&key, &digest).await.unwrap();
-    store
-        .put(&Digest::of(b"small"), Bytes::from_static(b"small"))
-        .await
-        .unwrap();
-
-    let mut files = Vec::new();
-    list(directory.path(), &mut files);
-    files.sort();
-
-    let expected = [
-        Key::BlobData(&Digest::of(b"small")).path(),
-        Key::BlobData(&digest).path(),
-    ];
-    let expected = expected.map(|path| directory.path().join(path));
-    assert_eq!(files, expected);
-    assert!(
-        !directory
-            .path()
-            .join(Key::UploadData(&key).path())
-            .parent()
-            .unwrap()
-            .exists()
-    );
-}
-
+/// All files below `folder`.
 fn list(folder: &std::path::Path, files: &mut Vec<std::path::PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
-            list(&path, files)
-        } else {
-            files.push(path)
-        }
+        if path.is_dir() { list(&path, files) } else { files.push(path) }
     }
 }

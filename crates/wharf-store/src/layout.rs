@@ -45,11 +45,7 @@ pub struct LayoutMetadata {
 impl LayoutMetadata {
     /// The facts kept in `objects`.
     pub fn new(objects: Arc<dyn Objects>) -> Self {
-        Self {
-            objects,
-            concurrency: DEFAULT_CONCURRENCY,
-            grace: DEFAULT_GRACE,
-        }
+        Self { objects, concurrency: DEFAULT_CONCURRENCY, grace: DEFAULT_GRACE }
     }
 
     /// How many tags are read at once to find those that mean a manifest.
@@ -75,12 +71,21 @@ impl LayoutMetadata {
         Ok(())
     }
 
+    /// Says again what `put_manifest` has said, but for tags that mean something else by now.
+    async fn put_back(&self, repository: &RepositoryName, facts: &ManifestFacts<'_>) -> Result<()> {
+        self.write_link(&Key::RevisionLink(repository, facts.digest), facts.digest).await?;
+        if let Some((subject, descriptor)) = facts.subject {
+            self.write_referrer(repository, subject, descriptor).await?;
+        }
+        for write in facts.tags {
+            let key = Key::TagLink(repository, &write.tag);
+            self.objects.put(&key, link::to(facts.digest), PutIf::Absent).await?;
+        }
+        Ok(())
+    }
+
     async fn has_revision(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
-        Ok(
-            link::follow(self.objects(), &Key::RevisionLink(repository, digest))
-                .await?
-                .is_some(),
-        )
+        Ok(link::follow(self.objects(), &Key::RevisionLink(repository, digest)).await?.is_some())
     }
 
     /// A page of the digests that are the names below `dir(algorithm)`, over all algorithms in byte order.
@@ -99,10 +104,7 @@ impl LayoutMetadata {
                 _ => None,
             };
             let parse = |hex: &str| format!("{algorithm}:{hex}").parse::<Digest>().ok();
-            found.extend(
-                self.named(&dir(algorithm), past, wanted - found.len(), parse)
-                    .await?,
-            );
+            found.extend(self.named(&dir(algorithm), past, wanted - found.len(), parse).await?);
             if found.len() >= wanted {
                 break;
             }
@@ -154,11 +156,7 @@ impl MetadataStore for LayoutMetadata {
 
     async fn exists(&self, repository: &RepositoryName) -> Result<bool> {
         for algorithm in Algorithm::ALL {
-            if self
-                .objects
-                .has_children(&Dir::Revisions(repository, algorithm))
-                .await?
-            {
+            if self.objects.has_children(&Dir::Revisions(repository, algorithm)).await? {
                 return Ok(true);
             }
         }
@@ -172,9 +170,7 @@ impl MetadataStore for LayoutMetadata {
         facts: &ManifestFacts<'_>,
     ) -> Result<ManifestWritten> {
         let revision = Key::RevisionLink(repository, facts.digest);
-        let created = link::follow_to_replace(self.objects(), &revision)
-            .await?
-            .is_none();
+        let created = link::follow_to_replace(self.objects(), &revision).await?.is_none();
         self.write_link(&revision, facts.digest).await?;
         if let Some((subject, descriptor)) = facts.subject {
             self.write_referrer(repository, subject, descriptor).await?;
@@ -183,10 +179,10 @@ impl MetadataStore for LayoutMetadata {
         for write in facts.tags {
             tags.push(self.write_tag(repository, write, facts.digest).await?);
         }
-        // A delete that ran beside us may have taken the revision after we wrote it and before it saw our tags. Either
-        // it is taken again after this look, tags and all, or we put it back here.
+        // A delete that ran beside us may have taken the revision, and what we wrote before it did. It takes nothing but
+        // tags after the revision, so what we put back here stays, but for a tag it was about to remove.
         if !self.has_revision(repository, facts.digest).await? {
-            self.write_link(&revision, facts.digest).await?;
+            self.put_back(repository, facts).await?;
         }
         Ok(ManifestWritten { created, tags })
     }
@@ -236,14 +232,13 @@ impl MetadataStore for LayoutMetadata {
         // Tags first: a crash here leaves a manifest with fewer tags and an unanswered request, not a tag that comes
         // back to life when somebody pushes this manifest again.
         let mut tags = self.remove_tags_of(repository, digest).await?;
+        if let Some(subject) = subject {
+            let entry = Key::Referrer(repository, subject, digest);
+            self.objects.remove(&entry).await?;
+        }
         let removed = self.objects.remove(&revision).await?;
         // Once more for a push that wrote a tag meanwhile; see `put_manifest` for its half of the agreement.
         tags.extend(self.remove_tags_of(repository, digest).await?);
-        if let Some(subject) = subject {
-            self.objects
-                .remove(&Key::Referrer(repository, subject, digest))
-                .await?;
-        }
         Ok(removed.then_some(ManifestDeleted { tags }))
     }
 
@@ -289,8 +284,7 @@ impl MetadataStore for LayoutMetadata {
         after: Option<&Digest>,
         limit: usize,
     ) -> Result<Page<Digest>> {
-        self.digests(|algorithm| Dir::Revisions(repository, algorithm), after, limit)
-            .await
+        self.digests(|algorithm| Dir::Revisions(repository, algorithm), after, limit).await
     }
 
     async fn blobs(
@@ -299,8 +293,7 @@ impl MetadataStore for LayoutMetadata {
         after: Option<&Digest>,
         limit: usize,
     ) -> Result<Page<Digest>> {
-        self.digests(|algorithm| Dir::Layers(repository, algorithm), after, limit)
-            .await
+        self.digests(|algorithm| Dir::Layers(repository, algorithm), after, limit).await
     }
 
     async fn hold(&self, digest: &Digest) -> Result<Hold> {

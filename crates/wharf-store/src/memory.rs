@@ -51,10 +51,7 @@ impl Default for MemoryStore {
 impl MemoryStore {
     /// An empty store that reads the time from `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            shared: Arc::default(),
-            clock,
-        }
+        Self { shared: Arc::default(), clock }
     }
 
     /// The maps. Nothing that holds this guard can panic half-way through a change.

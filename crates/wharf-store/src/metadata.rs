@@ -229,8 +229,6 @@ impl Hold {
 
 impl fmt::Debug for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hold")
-            .field("guarded", &self.0.is_some())
-            .finish()
+        f.debug_struct("Hold").field("guarded", &self.0.is_some()).finish()
     }
 }

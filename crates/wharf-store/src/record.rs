@@ -93,15 +93,9 @@ fn to_hex(bytes: &[u8]) -> String {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| {
-        char::from(byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?))
-        .collect()
+    pairs.map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?)).collect()
 }
 
 #[cfg(test)]
@@ -136,10 +130,7 @@ mod tests {
     fn any_truncation_makes_a_record_unreadable() {
         let encoded = record().encode();
         for length in 0..encoded.len() {
-            assert!(
-                UploadRecord::decode(&encoded[..length]).is_none(),
-                "length {length}"
-            );
+            assert!(UploadRecord::decode(&encoded[..length]).is_none(), "length {length}");
         }
     }
 

@@ -53,13 +53,7 @@ enum Way {
 impl FileRegion {
     /// `length` bytes of `file` from `offset`.
     pub fn new(file: Arc<File>, offset: u64, length: u64) -> Self {
-        Self {
-            file,
-            offset,
-            remaining: length,
-            way: Way::Cache,
-            pending: None,
-        }
+        Self { file, offset, remaining: length, way: Way::Cache, pending: None }
     }
 
     /// Bytes not read yet.
@@ -74,9 +68,7 @@ impl FileRegion {
     }
 
     fn wanted(&self) -> usize {
-        usize::try_from(self.remaining)
-            .unwrap_or(usize::MAX)
-            .min(BLOCK_BYTES)
+        usize::try_from(self.remaining).unwrap_or(usize::MAX).min(BLOCK_BYTES)
     }
 
     /// Reads a block on the spot; `None` if it would have to wait for the disk.
@@ -96,12 +88,9 @@ impl FileRegion {
             Ok(0) => Err(truncated()),
             Ok(length) => Ok(Some(block.filled(length))),
             Err(Errno::AGAIN) => Ok(None),
-            Err(Errno::OPNOTSUPP) if self.way == Way::Cache => {
-                self.way = if is_in_memory(&self.file) {
-                    Way::Memory
-                } else {
-                    Way::Pool
-                };
+            // ENOSYS: a kernel, or a sandbox that stands in for one, without preadv2.
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) if self.way == Way::Cache => {
+                self.way = if is_in_memory(&self.file) { Way::Memory } else { Way::Pool };
                 self.read_now()
             }
             Err(error) => Err(error.into()),
@@ -161,16 +150,13 @@ impl Stream for FileRegion {
 }
 
 fn truncated() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::UnexpectedEof,
-        "the file is shorter than it was when it was opened",
-    )
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was when it was opened")
 }
 
 fn is_in_memory(file: impl AsFd) -> bool {
-    /// `TMPFS_MAGIC` of statfs(2).
-    const TMPFS: i64 = 0x0102_1994;
-    rustix::fs::fstatfs(file).is_ok_and(|stat| i64::from(stat.f_type) == TMPFS)
+    /// `TMPFS_MAGIC` of statfs(2). Wider than the field is on any machine.
+    const TMPFS: i128 = 0x0102_1994;
+    rustix::fs::fstatfs(file).is_ok_and(|stat| i128::from(stat.f_type) == TMPFS)
 }
 
 /// A buffer that goes back to a common store when the last `Bytes` made of it is gone: fresh ones would cost a page
@@ -186,16 +172,10 @@ impl Block {
     fn take(length: usize) -> Self {
         // A short read is not worth a whole block.
         if length < BLOCK_BYTES / 4 {
-            return Self {
-                buffer: vec![0; length],
-                length,
-            };
+            return Self { buffer: vec![0; length], length };
         }
         let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Self {
-            buffer: spare.unwrap_or_else(|| vec![0; BLOCK_BYTES]),
-            length,
-        }
+        Self { buffer: spare.unwrap_or_else(|| vec![0; BLOCK_BYTES]), length }
     }
 
     fn buffer(&mut self) -> &mut [u8] {

@@ -26,10 +26,8 @@ pub fn once(bytes: impl AsRef<[u8]>) -> ByteStream {
 
 /// A stream of pieces of a given size.
 pub fn pieces(bytes: &[u8], size: usize) -> ByteStream {
-    let pieces: Vec<Result<Bytes, BoxError>> = bytes
-        .chunks(size)
-        .map(|piece| Ok(Bytes::copy_from_slice(piece)))
-        .collect();
+    let pieces: Vec<Result<Bytes, BoxError>> =
+        bytes.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
     stream::iter(pieces).boxed()
 }
 
@@ -50,10 +48,7 @@ pub fn repository(name: &str) -> RepositoryName {
 }
 
 pub fn key(repository_name: &str, id: &str) -> UploadKey {
-    UploadKey {
-        repository: repository(repository_name),
-        id: id.parse().unwrap(),
-    }
+    UploadKey { repository: repository(repository_name), id: id.parse().unwrap() }
 }
 
 /// All bytes of a body that the store serves itself.

@@ -1,1 +1,12 @@
-//! For tests only: scratch registries on port 0, random images and a raw HTTP client.
+#![doc = include_str!("../README.md")]
+#![expect(clippy::unwrap_used, reason = "this is the inside of tests: one that cannot go on should stop")]
+
+pub mod clock;
+pub mod deadline;
+pub mod flaky;
+pub mod images;
+pub mod push;
+pub mod registry;
+pub mod wire;
+
+pub mod process;

@@ -36,13 +36,9 @@ impl Totals {
     }
 
     fn parse(junit: &str) -> Result<Self> {
-        let suite = tags(junit, "testsuite")
-            .next()
-            .context("junit.xml has no test suite")?;
+        let suite = tags(junit, "testsuite").next().context("junit.xml has no test suite")?;
         let number = |name: &str| match attribute(suite, name) {
-            Some(text) => text
-                .parse()
-                .with_context(|| format!("junit.xml: {name}={text:?} is no number")),
+            Some(text) => text.parse().with_context(|| format!("junit.xml: {name}={text:?} is no number")),
             // The suite leaves out `disabled` and `skipped` when they are nought.
             None => Ok(0),
         };
@@ -51,25 +47,13 @@ impl Totals {
         let (failed, errors) = (number("failures")?, number("errors")?);
         let (skipped, disabled) = (number("skipped")?, number("disabled")?);
         let passed = total.checked_sub(failed + errors + skipped + disabled);
-        Ok(Self {
-            passed: passed.context("junit.xml does not add up")?,
-            failed,
-            errors,
-            skipped,
-            disabled,
-        })
+        Ok(Self { passed: passed.context("junit.xml does not add up")?, failed, errors, skipped, disabled })
     }
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            passed,
-            failed,
-            errors,
-            skipped,
-            disabled,
-        } = self;
+        let Self { passed, failed, errors, skipped, disabled } = self;
         write!(
             formatter,
             "{passed} passed, {failed} failed, {errors} errors, {skipped} skipped, {disabled} disabled"
@@ -89,9 +73,7 @@ impl Report {
     }
 
     fn parse(junit: &str, results: &str) -> Result<Self> {
-        let not_passed = verdicts(results)?
-            .into_iter()
-            .filter(|verdict| !verdict.ends_with(": Pass"));
+        let not_passed = verdicts(results)?.into_iter().filter(|verdict| !verdict.ends_with(": Pass"));
         Ok(Self {
             totals: Totals::parse(junit)?,
             failing: failing(junit),
@@ -104,17 +86,11 @@ fn failing(junit: &str) -> Vec<String> {
     let mut counts = BTreeMap::<String, usize>::new();
     for test in tags(junit, "testcase") {
         if !matches!(attribute(test, "status"), Some("passed" | "skipped")) {
-            *counts
-                .entry(unescape(attribute(test, "name").unwrap_or("?")))
-                .or_default() += 1;
+            *counts.entry(unescape(attribute(test, "name").unwrap_or("?"))).or_default() += 1;
         }
     }
     let named = |(name, count)| {
-        if count == 1 {
-            name
-        } else {
-            format!("{name} (x{count})")
-        }
+        if count == 1 { name } else { format!("{name} (x{count})") }
     };
     counts.into_iter().map(named).collect()
 }
@@ -122,29 +98,18 @@ fn failing(junit: &str) -> Vec<String> {
 /// The insides of all opening tags of this name. Text cannot be mistaken for one: the suite escapes every `<` in it.
 fn tags<'xml>(xml: &'xml str, name: &str) -> impl Iterator<Item = &'xml str> {
     let opening = format!("<{name} ");
-    let starts: Vec<_> = xml
-        .match_indices(&opening)
-        .map(|(at, found)| at + found.len())
-        .collect();
-    starts
-        .into_iter()
-        .map(|start| xml[start..].split('>').next().unwrap_or_default())
+    let starts: Vec<_> = xml.match_indices(&opening).map(|(at, found)| at + found.len()).collect();
+    starts.into_iter().map(|start| xml[start..].split('>').next().unwrap_or_default())
 }
 
 fn attribute<'tag>(tag: &'tag str, name: &str) -> Option<&'tag str> {
     let opening = format!("{name}=\"");
-    let found = tag
-        .match_indices(&opening)
-        .find(|(at, _)| *at == 0 || tag[..*at].ends_with(' '))?;
+    let found = tag.match_indices(&opening).find(|(at, _)| *at == 0 || tag[..*at].ends_with(' '))?;
     tag[found.0 + opening.len()..].split('"').next()
 }
 
 fn unescape(text: &str) -> String {
-    let plain = text
-        .replace("&#34;", "\"")
-        .replace("&#39;", "'")
-        .replace("&lt;", "<")
-        .replace("&gt;", ">");
+    let plain = text.replace("&#34;", "\"").replace("&#39;", "'").replace("&lt;", "<").replace("&gt;", ">");
     plain.replace("&amp;", "&")
 }
 
@@ -188,10 +153,7 @@ mod tests {
     fn totals_are_those_of_the_suite() {
         let totals = Report::parse(JUNIT, RESULTS).unwrap().totals;
 
-        assert_eq!(
-            totals.to_string(),
-            "2 passed, 3 failed, 0 errors, 1 skipped, 0 disabled"
-        );
+        assert_eq!(totals.to_string(), "2 passed, 3 failed, 0 errors, 1 skipped, 0 disabled");
         assert!(!totals.is_flawless());
     }
 
@@ -201,10 +163,7 @@ mod tests {
 
         assert_eq!(
             failing,
-            [
-                "OCI Conformance Test/sparse/push/blob & all",
-                "OCI Conformance Test/sparse/tag-list (x2)"
-            ]
+            ["OCI Conformance Test/sparse/push/blob & all", "OCI Conformance Test/sparse/tag-list (x2)"]
         );
     }
 

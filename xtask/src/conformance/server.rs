@@ -52,25 +52,12 @@ impl Server {
         if let Some(file) = config_file(config, &storage)? {
             command.arg(file);
         }
-        command.env(
-            "REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY",
-            storage.path().join("data"),
-        );
+        command.env("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", storage.path().join("data"));
         command.env("REGISTRY_HTTP_ADDR", address.to_string());
-        command
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output);
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", binary.display()))?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
 
-        let mut server = Self {
-            child,
-            address,
-            log: log.to_owned(),
-            _storage: storage,
-        };
+        let mut server = Self { child, address, log: log.to_owned(), _storage: storage };
         server.wait_until_it_answers()?;
         Ok(server)
     }
@@ -82,15 +69,9 @@ impl Server {
     /// Asks the registry to stop and waits until it has.
     pub(super) fn stop(mut self) -> Result<()> {
         let id = self.child.id().to_string();
-        let told = Command::new("kill")
-            .args(["-TERM", &id])
-            .status()
-            .context("cannot run kill")?;
+        let told = Command::new("kill").args(["-TERM", &id]).status().context("cannot run kill")?;
         if !told.success() {
-            bail!(
-                "the registry was gone before it was told to stop: {}",
-                self.last_words()
-            );
+            bail!("the registry was gone before it was told to stop: {}", self.last_words());
         }
         let asked = Instant::now();
         while asked.elapsed() < STOP_LIMIT {
@@ -99,30 +80,21 @@ impl Server {
             }
             std::thread::sleep(POLL_INTERVAL);
         }
-        bail!(
-            "the registry did not stop within {STOP_LIMIT:?}: {}",
-            self.last_words()
-        )
+        bail!("the registry did not stop within {STOP_LIMIT:?}: {}", self.last_words())
     }
 
     fn wait_until_it_answers(&mut self) -> Result<()> {
         let begun = Instant::now();
         while begun.elapsed() < START_LIMIT {
             if let Some(status) = self.child.try_wait()? {
-                bail!(
-                    "the registry ended before it answered ({status}): {}",
-                    self.last_words()
-                );
+                bail!("the registry ended before it answered ({status}): {}", self.last_words());
             }
             if answers(self.address) {
                 return Ok(());
             }
             std::thread::sleep(POLL_INTERVAL);
         }
-        bail!(
-            "the registry did not answer within {START_LIMIT:?}: {}",
-            self.last_words()
-        )
+        bail!("the registry did not answer within {START_LIMIT:?}: {}", self.last_words())
     }
 
     /// The end of its log.
@@ -190,10 +162,7 @@ fn answers(address: SocketAddr) -> bool {
 fn ask(address: SocketAddr) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_LIMIT)?;
     stream.set_read_timeout(Some(ANSWER_LIMIT))?;
-    write!(
-        stream,
-        "GET /v2/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
+    write!(stream, "GET /v2/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.take(12).read_to_end(&mut answer)?;
     Ok(answer)

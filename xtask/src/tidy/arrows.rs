@@ -83,27 +83,13 @@ const TABLE: &[Row] = &[
         name: "wharf-store",
         role: Role::Library,
         may_use: &["wharf-oci"],
-        must_never_know: &[
-            "http",
-            "http-body",
-            "hyper",
-            "hyper-util",
-            "object_store",
-            "serde-saphyr",
-        ],
+        must_never_know: &["http", "http-body", "hyper", "hyper-util", "object_store", "serde-saphyr"],
     },
     Row {
         name: "wharf-store-fs",
         role: Role::Library,
         may_use: &["wharf-oci", "wharf-store"],
-        must_never_know: &[
-            "http",
-            "http-body",
-            "hyper",
-            "hyper-util",
-            "object_store",
-            "serde-saphyr",
-        ],
+        must_never_know: &["http", "http-body", "hyper", "hyper-util", "object_store", "serde-saphyr"],
     },
     Row {
         name: "wharf-store-object",
@@ -149,42 +135,17 @@ const TABLE: &[Row] = &[
         may_use: &["wharf-oci"],
         must_never_know: &["object_store", "rustix", "serde-saphyr"],
     },
-    Row {
-        name: "wharf",
-        role: Role::Library,
-        may_use: SERVER_SIDE,
-        must_never_know: &["clap", "anyhow"],
-    },
-    Row {
-        name: "wharf-server",
-        role: Role::Binary,
-        may_use: SERVER_SIDE,
-        must_never_know: &[],
-    },
+    Row { name: "wharf", role: Role::Library, may_use: SERVER_SIDE, must_never_know: &["clap", "anyhow"] },
+    Row { name: "wharf-server", role: Role::Binary, may_use: SERVER_SIDE, must_never_know: &[] },
     Row {
         name: "wharf-cli",
         role: Role::Binary,
         may_use: &["wharf-oci", "wharf-client"],
         must_never_know: &["object_store"],
     },
-    Row {
-        name: TESTKIT,
-        role: Role::Development,
-        may_use: &[],
-        must_never_know: &[],
-    },
-    Row {
-        name: "wharf-e2e",
-        role: Role::Development,
-        may_use: &[],
-        must_never_know: &[],
-    },
-    Row {
-        name: "xtask",
-        role: Role::Development,
-        may_use: &[],
-        must_never_know: &[],
-    },
+    Row { name: TESTKIT, role: Role::Development, may_use: &[], must_never_know: &[] },
+    Row { name: "wharf-e2e", role: Role::Development, may_use: &[], must_never_know: &[] },
+    Row { name: "xtask", role: Role::Development, may_use: &[], must_never_know: &[] },
 ];
 
 // === impl Crate ===
@@ -195,13 +156,8 @@ impl Crate {
     }
 
     fn from_package(package: &Package, root: &Path) -> Result<Self> {
-        let folder = package
-            .manifest_path
-            .parent()
-            .context("a manifest has no folder")?;
-        let folder = folder
-            .strip_prefix(root)
-            .context("a member is outside the checkout")?;
+        let folder = package.manifest_path.parent().context("a manifest has no folder")?;
+        let folder = folder.strip_prefix(root).context("a member is outside the checkout")?;
         let dependencies = package.dependencies.iter().map(|dependency| Dependency {
             name: dependency.name.clone(),
             for_tests: dependency.kind == DependencyKind::Development,
@@ -227,11 +183,7 @@ fn row(name: &str) -> Option<&'static Row> {
 pub(super) fn workspace(root: &Path) -> Result<Vec<Crate>> {
     let metadata = MetadataCommand::new().current_dir(root).no_deps().exec()?;
     let root = metadata.workspace_root.as_std_path();
-    metadata
-        .workspace_packages()
-        .into_iter()
-        .map(|package| Crate::from_package(package, root))
-        .collect()
+    metadata.workspace_packages().into_iter().map(|package| Crate::from_package(package, root)).collect()
 }
 
 /// Holds every manifest against the table.
@@ -240,10 +192,8 @@ pub(super) fn check(crates: &[Crate]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for each in crates {
         let Some(row) = row(&each.name) else {
-            let message = format!(
-                "{} is not in the table of crates: add a row to xtask/src/tidy/arrows.rs",
-                each.name
-            );
+            let message =
+                format!("{} is not in the table of crates: add a row to xtask/src/tidy/arrows.rs", each.name);
             findings.push(Finding::error(&each.manifest(), 1, message));
             continue;
         };
@@ -272,15 +222,9 @@ fn refusal(row: &Row, dependency: &Dependency, is_ours: bool) -> Option<String> 
         return None;
     }
     if role(wanted) == Some(Role::Development) {
-        return Some(format!(
-            "{name} may not use {wanted}, which is for development only"
-        ));
+        return Some(format!("{name} may not use {wanted}, which is for development only"));
     }
-    let allowed = if row.may_use.is_empty() {
-        "nothing of ours".to_owned()
-    } else {
-        row.may_use.join(", ")
-    };
+    let allowed = if row.may_use.is_empty() { "nothing of ours".to_owned() } else { row.may_use.join(", ") };
     Some(format!("{name} may not use {wanted}; it may use {allowed}"))
 }
 

@@ -4,10 +4,7 @@
 
 /// The same text, the same line breaks, with the inside of comments and literals as spaces.
 pub(super) fn without_comments_and_literals(text: &str) -> String {
-    let mut scanner = Scanner {
-        rest: text,
-        code: String::with_capacity(text.len()),
-    };
+    let mut scanner = Scanner { rest: text, code: String::with_capacity(text.len()) };
     while !scanner.rest.is_empty() {
         scanner.step();
     }
@@ -94,10 +91,7 @@ impl Scanner<'_> {
 
     fn blank(&mut self, length: usize) {
         let (gone, rest) = self.rest.split_at(length);
-        self.code.extend(
-            gone.chars()
-                .map(|character| if character == '\n' { '\n' } else { ' ' }),
-        );
+        self.code.extend(gone.chars().map(|character| if character == '\n' { '\n' } else { ' ' }));
         self.rest = rest;
     }
 }
@@ -133,10 +127,9 @@ fn string_length(text: &str) -> usize {
 
 /// The length of a raw string (`r"…"`, `r#"…"#`, `br"…"`, `cr"…"`) if one begins here.
 fn raw_string_length(text: &str) -> Option<usize> {
-    let prefix = ["r", "br", "cr"].into_iter().find(|prefix| {
-        text.strip_prefix(prefix)
-            .is_some_and(|after| after.starts_with(['"', '#']))
-    })?;
+    let prefix = ["r", "br", "cr"]
+        .into_iter()
+        .find(|prefix| text.strip_prefix(prefix).is_some_and(|after| after.starts_with(['"', '#'])))?;
     let after = &text[prefix.len()..];
     let hashes = after.len() - after.trim_start_matches('#').len();
     let body = after[hashes..].strip_prefix('"')?;

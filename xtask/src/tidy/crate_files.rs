@@ -9,22 +9,13 @@ const PARTS: &[&str] = &["**Knows nothing of**", "**Start at**"];
 
 /// Looks at the README and the manifest of every crate.
 pub(super) fn check(crates: &[Crate], files: &[File]) -> Vec<Finding> {
-    let text = |path: &str| {
-        files
-            .iter()
-            .find(|file| file.path == path)
-            .map(|file| file.text.as_str())
-    };
+    let text = |path: &str| files.iter().find(|file| file.path == path).map(|file| file.text.as_str());
     let mut findings = Vec::new();
     for each in crates {
         let readme = format!("{}/README.md", each.folder);
         match text(&readme) {
             Some(text) => findings.extend(check_readme(each, &readme, text)),
-            None => findings.push(Finding::error(
-                &readme,
-                1,
-                format!("{} has no README.md", each.name),
-            )),
+            None => findings.push(Finding::error(&readme, 1, format!("{} has no README.md", each.name))),
         }
         let manifest = each.manifest();
         if !text(&manifest).is_some_and(inherits_lints) {
@@ -51,11 +42,7 @@ fn check_readme(each: &Crate, path: &str, text: &str) -> Vec<Finding> {
 }
 
 fn inherits_lints(manifest: &str) -> bool {
-    let mut lines = manifest
-        .lines()
-        .map(str::trim)
-        .skip_while(|line| *line != "[lints]")
-        .skip(1);
+    let mut lines = manifest.lines().map(str::trim).skip_while(|line| *line != "[lints]").skip(1);
     lines.next() == Some("workspace = true")
 }
 
@@ -70,11 +57,7 @@ mod tests {
 
     #[track_caller]
     fn check(name: &str, readme: Option<&str>, manifest: &str, expected: &[&str]) {
-        let member = Crate {
-            name: name.to_owned(),
-            folder: format!("crates/{name}"),
-            dependencies: vec![],
-        };
+        let member = Crate { name: name.to_owned(), folder: format!("crates/{name}"), dependencies: vec![] };
         let mut files = vec![file(&member.manifest(), manifest)];
         files.extend(readme.map(|text| file(&format!("crates/{name}/README.md"), text)));
         let found = super::check(&[member], &files);
@@ -94,12 +77,7 @@ mod tests {
 
     #[test]
     fn a_readme_under_another_name_is_refused() {
-        check(
-            "wharf-server",
-            Some("# registry\n"),
-            MANIFEST,
-            &["a README begins with `# wharf-server`"],
-        );
+        check("wharf-server", Some("# registry\n"), MANIFEST, &["a README begins with `# wharf-server`"]);
     }
 
     #[test]
@@ -124,11 +102,6 @@ mod tests {
     fn lints_of_its_own_are_refused() {
         let expected = ["the lints are not the workspace's: [lints] workspace = true"];
         check("wharf-store", Some(README), "[package]\n", &expected);
-        check(
-            "wharf-store",
-            Some(README),
-            "[lints]\nrust.unsafe_code = \"allow\"\n",
-            &expected,
-        );
+        check("wharf-store", Some(README), "[lints]\nrust.unsafe_code = \"allow\"\n", &expected);
     }
 }

@@ -44,14 +44,7 @@ pub(super) fn tracked(root: &Path) -> Result<Vec<File>> {
 
 fn list(root: &Path) -> Result<Vec<String>> {
     let output = std::process::Command::new("git")
-        .args([
-            "ls-files",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-            "--deduplicate",
-            "-z",
-        ])
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z"])
         .current_dir(root)
         .output()
         .context("cannot run git")?;
@@ -59,19 +52,12 @@ fn list(root: &Path) -> Result<Vec<String>> {
         bail!("git ls-files: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     let names = String::from_utf8(output.stdout).context("a file name is not UTF-8")?;
-    Ok(names
-        .split('\0')
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect())
+    Ok(names.split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 #[cfg(test)]
 pub(super) fn file(path: &str, text: &str) -> File {
-    File {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    }
+    File { path: path.to_owned(), text: text.to_owned() }
 }
 
 #[cfg(test)]
@@ -82,10 +68,7 @@ mod tests {
     fn tracked_files_include_this_one() {
         let files = tracked(crate::project::root()).unwrap();
 
-        let this = files
-            .iter()
-            .find(|file| file.path == "xtask/src/tidy/files.rs")
-            .unwrap();
+        let this = files.iter().find(|file| file.path == "xtask/src/tidy/files.rs").unwrap();
         assert!(this.is_rust());
     }
 

@@ -33,24 +33,13 @@ fn check_layout(file: &File) -> Vec<Finding> {
     let mut findings = Vec::new();
     let is_root = path.ends_with("/src/lib.rs") || path.ends_with("/src/main.rs");
     if !(text.starts_with("//!") || is_root && text.starts_with(README_AS_DOCUMENTATION)) {
-        findings.push(Finding::error(
-            path,
-            1,
-            "the first line is not `//!`: say what this file is",
-        ));
+        findings.push(Finding::error(path, 1, "the first line is not `//!`: say what this file is"));
     }
     let last = text.lines().count();
     if !text.ends_with('\n') || text.ends_with("\n\n") {
-        findings.push(Finding::error(
-            path,
-            last.max(1),
-            "the file does not end with one newline",
-        ));
+        findings.push(Finding::error(path, last.max(1), "the file does not end with one newline"));
     }
-    let trailing = text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| line.ends_with([' ', '\t']));
+    let trailing = text.lines().enumerate().filter(|(_, line)| line.ends_with([' ', '\t']));
     findings.extend(trailing.map(|(index, _)| Finding::error(path, index + 1, "trailing whitespace")));
     findings
 }
@@ -71,18 +60,12 @@ fn check_size(file: &File) -> Option<Finding> {
 fn check_name(path: &str) -> Option<Finding> {
     let named = path.split('/').map(|part| part.trim_end_matches(".rs"));
     let empty = named.into_iter().find(|part| EMPTY_NAMES.contains(part))?;
-    Some(Finding::error(
-        path,
-        1,
-        format!("`{empty}` says nothing: name it by its role"),
-    ))
+    Some(Finding::error(path, 1, format!("`{empty}` says nothing: name it by its role")))
 }
 
 fn check_modules(path: &str, code: &str) -> Vec<Finding> {
     let words: Vec<_> = code::words(code).collect();
-    let declared = words
-        .windows(2)
-        .filter(|pair| pair[0].1 == "mod" && EMPTY_NAMES.contains(&pair[1].1));
+    let declared = words.windows(2).filter(|pair| pair[0].1 == "mod" && EMPTY_NAMES.contains(&pair[1].1));
     let finding = |pair: &[(usize, &str)]| {
         let message = format!("`mod {}` says nothing: name it by its role", pair[1].1);
         Finding::error(path, code::line_of(code, pair[1].0), message)
@@ -93,10 +76,7 @@ fn check_modules(path: &str, code: &str) -> Vec<Finding> {
 fn check_attributes(path: &str, code: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (line, attribute) in code::attributes(code) {
-        if code::words(attribute)
-            .next()
-            .is_some_and(|(_, word)| word == "ignore")
-        {
+        if code::words(attribute).next().is_some_and(|(_, word)| word == "ignore") {
             findings.push(Finding::error(
                 path,
                 line,
@@ -112,11 +92,8 @@ fn check_attributes(path: &str, code: &str) -> Vec<Finding> {
 }
 
 fn check_sleeps(path: &str, text: &str, code: &str) -> Vec<Finding> {
-    let tests = if is_test_file(path) {
-        std::iter::once(0..text.len()).collect()
-    } else {
-        test_modules(code)
-    };
+    let tests =
+        if is_test_file(path) { std::iter::once(0..text.len()).collect() } else { test_modules(code) };
     let sleeps = code::words(code).filter(|(at, word)| {
         let wanted = matches!(*word, "sleep" | "sleep_until" | "sleep_ms");
         // A method or function of that name is somebody's clock, which a test may drive.
@@ -127,9 +104,7 @@ fn check_sleeps(path: &str, text: &str, code: &str) -> Vec<Finding> {
             && tests.iter().any(|test| test.contains(at))
     });
     let message = "a test that sleeps is slow or flaky: wait for the event, or drive a clock";
-    sleeps
-        .map(|(at, _)| Finding::error(path, code::line_of(code, at), message))
-        .collect()
+    sleeps.map(|(at, _)| Finding::error(path, code::line_of(code, at), message)).collect()
 }
 
 fn is_test_file(path: &str) -> bool {

@@ -16,21 +16,15 @@ pub(super) const PERMITTED: &[Permit] = &[];
 
 /// Lists the files that lift the lint, and refuses those that have no permit and permits that have no file.
 pub(super) fn check(permits: &[Permit], files: &[File]) -> Vec<Finding> {
-    let lifting = files
-        .iter()
-        .filter(|file| file.is_rust())
-        .filter_map(|file| Some((file, lifts_at(&file.text)?)));
+    let lifting =
+        files.iter().filter(|file| file.is_rust()).filter_map(|file| Some((file, lifts_at(&file.text)?)));
     let mut findings = Vec::new();
     let mut used = Vec::new();
     for (file, line) in lifting {
         match permits.iter().find(|permit| permit.path == file.path) {
             Some(permit) => {
                 used.push(permit.path);
-                findings.push(Finding::note(
-                    &file.path,
-                    line,
-                    format!("unsafe code: {}", permit.why),
-                ));
+                findings.push(Finding::note(&file.path, line, format!("unsafe code: {}", permit.why)));
             }
             None => {
                 let message = "unsafe code without a permit in xtask/src/tidy/unsafety.rs";
@@ -62,19 +56,13 @@ mod tests {
     use super::*;
 
     const UNSAFE: &str = "//! A.\n#![expect(unsafe_code, reason = \"a map\")]\n";
-    const PERMIT: &[Permit] = &[Permit {
-        path: "src/map.rs",
-        why: "maps a file",
-    }];
+    const PERMIT: &[Permit] = &[Permit { path: "src/map.rs", why: "maps a file" }];
 
     #[test]
     fn unsafe_code_without_a_permit_is_refused() {
         let found = check(PERMIT, &[file("src/map.rs", UNSAFE), file("src/b.rs", UNSAFE)]);
 
-        assert_eq!(
-            found[0],
-            Finding::note("src/map.rs", 2, "unsafe code: maps a file")
-        );
+        assert_eq!(found[0], Finding::note("src/map.rs", 2, "unsafe code: maps a file"));
         assert_eq!(
             (found[1].path.as_str(), found[1].line, found[1].severity),
             ("src/b.rs", 2, Severity::Error)
@@ -85,22 +73,12 @@ mod tests {
     fn a_permit_nobody_needs_is_refused() {
         let found = check(PERMIT, &[file("src/map.rs", "//! Has no expect(unsafe_code).\n")]);
 
-        assert_eq!(
-            found,
-            [Finding::error(
-                "src/map.rs",
-                1,
-                "has a permit for unsafe code it does not hold"
-            )]
-        );
+        assert_eq!(found, [Finding::error("src/map.rs", 1, "has a permit for unsafe code it does not hold")]);
     }
 
     #[test]
     fn a_lint_lifted_over_two_lines_is_seen() {
-        assert_eq!(
-            lifts_at("#![expect(\n    unsafe_code,\n    reason = \"\"\n)]\n"),
-            Some(1)
-        );
+        assert_eq!(lifts_at("#![expect(\n    unsafe_code,\n    reason = \"\"\n)]\n"), Some(1));
     }
 
     #[test]

@@ -11,30 +11,12 @@ const FORBIDDEN: &[(&str, &str)] = &[
     (concat!("/work", "/shared"), "a path of one machine"),
     (concat!("/ro", "ot/"), "a path of one machine"),
     (concat!("/tmp", "/target"), "a path of one machine"),
-    (
-        concat!("crates", ".io"),
-        "a package registry: its choice is the machine's",
-    ),
-    (
-        concat!("proxy.", "golang.org"),
-        "a package registry: its choice is the machine's",
-    ),
-    (
-        concat!("sum.", "golang.org"),
-        "a package registry: its choice is the machine's",
-    ),
-    (
-        concat!("deb.", "debian.org"),
-        "a package registry: its choice is the machine's",
-    ),
-    (
-        concat!("pypi", ".org"),
-        "a package registry: its choice is the machine's",
-    ),
-    (
-        concat!("registry.", "npmjs.org"),
-        "a package registry: its choice is the machine's",
-    ),
+    (concat!("crates", ".io"), "a package registry: its choice is the machine's"),
+    (concat!("proxy.", "golang.org"), "a package registry: its choice is the machine's"),
+    (concat!("sum.", "golang.org"), "a package registry: its choice is the machine's"),
+    (concat!("deb.", "debian.org"), "a package registry: its choice is the machine's"),
+    (concat!("pypi", ".org"), "a package registry: its choice is the machine's"),
+    (concat!("registry.", "npmjs.org"), "a package registry: its choice is the machine's"),
 ];
 
 /// What is read: files that people write. `.ci/run` has no extension.
@@ -43,23 +25,17 @@ const EXTENSIONS: &[&str] = &["md", "rs", "toml", "yml", "yaml", "sh"];
 /// Looks at one file.
 pub(super) fn check(file: &File) -> Vec<Finding> {
     let written_by_people = file.path.starts_with(".ci/")
-        || file
-            .extension()
-            .is_some_and(|extension| EXTENSIONS.contains(&extension));
+        || file.extension().is_some_and(|extension| EXTENSIONS.contains(&extension));
     if !written_by_people {
         return Vec::new();
     }
     let lines = file.text.lines().enumerate();
-    lines
-        .flat_map(|(index, line)| check_line(&file.path, index + 1, line))
-        .collect()
+    lines.flat_map(|(index, line)| check_line(&file.path, index + 1, line)).collect()
 }
 
 fn check_line(path: &str, number: usize, line: &str) -> Vec<Finding> {
     let present = FORBIDDEN.iter().filter(|(word, _)| line.contains(word));
-    present
-        .map(|(word, why)| Finding::error(path, number, format!("`{word}`: {why}")))
-        .collect()
+    present.map(|(word, why)| Finding::error(path, number, format!("`{word}`: {why}"))).collect()
 }
 
 #[cfg(test)]
@@ -69,10 +45,7 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, text: &str, expected: &[usize]) {
-        let lines: Vec<_> = super::check(&file(path, text))
-            .iter()
-            .map(|finding| finding.line)
-            .collect();
+        let lines: Vec<_> = super::check(&file(path, text)).iter().map(|finding| finding.line).collect();
         assert_eq!(lines, expected);
     }
 
@@ -86,15 +59,7 @@ mod tests {
     #[test]
     fn every_kind_of_written_file_is_read() {
         let word = FORBIDDEN[0].0;
-        for path in [
-            "a.md",
-            "a.rs",
-            "a.toml",
-            "a.yml",
-            "a.yaml",
-            ".ci/tools.sh",
-            ".ci/run",
-        ] {
+        for path in ["a.md", "a.rs", "a.toml", "a.yml", "a.yaml", ".ci/tools.sh", ".ci/run"] {
             check(path, word, &[1]);
         }
         check("Cargo.lock", word, &[]);

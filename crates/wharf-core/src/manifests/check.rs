@@ -1,7 +1,10 @@
 //! Whether a manifest has all it needs.
 
+use std::collections::HashSet;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use wharf_oci::{Descriptor, Digest, Manifest, Reference, RepositoryName};
+use wharf_store::Hold;
 
 use crate::error::{Error, Result};
 use crate::registry::Registry;
@@ -16,84 +19,91 @@ enum Needed {
     Child(Digest),
 }
 
+/// A manifest that may be put.
+pub(super) struct Checked {
+    /// Everything it references.
+    pub(super) references: Vec<Digest>,
+    /// Keep a collector from taking any of that before the manifest is there to speak for it.
+    pub(super) holds: Vec<Hold>,
+}
+
+/// What was found of one reference.
+enum Looked {
+    There(Hold),
+    Missing(Digest),
+}
+
 impl Registry {
-    /// Everything the manifest references, if it may be put.
-    pub(super) async fn check(
-        &self,
-        repository: &RepositoryName,
-        manifest: &Manifest,
-    ) -> Result<Vec<Digest>> {
-        let needed = needed(self.validation(), manifest)?;
-        if self.validation().missing == Missing::Deny {
-            let looked: Vec<Option<Digest>> = stream::iter(needed)
-                .map(|needed| self.if_missing(repository, needed))
-                .buffered(CONCURRENCY)
-                .try_collect()
-                .await?;
-            let mut digests: Vec<Digest> = Vec::new();
-            for digest in looked.into_iter().flatten() {
-                if !digests.contains(&digest) {
-                    digests.push(digest);
-                }
-            }
-            if !digests.is_empty() {
-                return Err(Error::ReferencesUnknown {
-                    repository: repository.clone(),
-                    digests,
-                });
+    /// Finds out whether the manifest may be put.
+    pub(super) async fn check(&self, repository: &RepositoryName, manifest: &Manifest) -> Result<Checked> {
+        if let Some(reason) = self.validation().class_refused(manifest) {
+            return Err(Error::ClassRefused { reason });
+        }
+        let mut needed = needed(self.validation(), manifest)?;
+        if self.validation().missing == Missing::Allow {
+            needed.clear();
+        }
+        let looked: Vec<Looked> = stream::iter(needed)
+            .map(|needed| self.look(repository, needed))
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        let (mut holds, mut digests) = (Vec::new(), Vec::new());
+        for looked in looked {
+            match looked {
+                Looked::There(hold) => holds.push(hold),
+                Looked::Missing(digest) => digests.push(digest),
             }
         }
-        Ok(manifest
-            .references()
-            .chain(manifest.children())
-            .map(|descriptor| descriptor.digest)
-            .collect())
+        if !digests.is_empty() {
+            return Err(Error::ReferencesUnknown { repository: repository.clone(), digests });
+        }
+        let references = manifest.references().chain(manifest.children());
+        Ok(Checked { references: references.map(|descriptor| descriptor.digest).collect(), holds })
     }
 
-    async fn if_missing(&self, repository: &RepositoryName, needed: Needed) -> Result<Option<Digest>> {
-        let (digest, held) = match needed {
-            Needed::Blob(digest) => (digest, self.has_blob(repository, &digest).await?),
-            // BuildKit's cache is an index whose children are layers; so a blob will do as well.
-            Needed::Child(digest) => {
-                let reference = Reference::Digest(digest);
-                let manifest = self
-                    .metadata()
-                    .manifest(repository, &reference)
-                    .await
-                    .map_err(Error::store)?;
-                (
-                    digest,
-                    manifest.is_some() || self.has_blob(repository, &digest).await?,
-                )
-            }
+    async fn look(&self, repository: &RepositoryName, needed: Needed) -> Result<Looked> {
+        let (Needed::Blob(digest) | Needed::Child(digest)) = needed;
+        let mut content = None;
+        if let Needed::Child(digest) = needed {
+            let reference = Reference::Digest(digest);
+            let manifest = self.metadata().manifest(repository, &reference).await;
+            content = manifest.map_err(Error::store)?;
+        }
+        // BuildKit's cache is an index whose children are layers; so a blob will do for a child as well.
+        if content.is_none() {
+            let blob = self.metadata().blob(repository, &digest).await;
+            content = blob.map_err(Error::store)?;
+        }
+        let Some(content) = content else {
+            return Ok(Looked::Missing(digest));
         };
-        Ok((!held).then_some(digest))
-    }
-
-    async fn has_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
-        match self.blob(repository, digest).await {
-            Ok(_) => Ok(true),
-            Err(Error::BlobUnknown { .. }) => Ok(false),
-            Err(error) => Err(error),
+        // Held first, then looked at: in the other order a collector could take it in between.
+        let hold = self.metadata().hold(&content).await.map_err(Error::store)?;
+        match self.blobs().stat(&content).await {
+            Ok(_) => Ok(Looked::There(hold)),
+            Err(wharf_store::Error::BlobNotFound { .. }) => Ok(Looked::Missing(digest)),
+            Err(error) => Err(Error::store(error)),
         }
     }
 }
 
-/// What must be there for this manifest, by the operator's rules.
+/// What must be there for this manifest, by the operator's rules: each thing once, in the order of the manifest.
 fn needed(validation: &Validation, manifest: &Manifest) -> Result<Vec<Needed>> {
-    let mut needed = Vec::new();
+    let (mut needed, mut seen) = (Vec::new(), HashSet::new());
     for descriptor in manifest.references() {
         if !validation.disabled {
             check_urls(validation, descriptor)?;
         }
         // A layer that may not be distributed, and says where to get it, need not be here.
         let elsewhere = descriptor.media_type.is_nondistributable() && !descriptor.urls.is_empty();
-        if !elsewhere {
+        if !elsewhere && seen.insert(descriptor.digest) {
             needed.push(Needed::Blob(descriptor.digest));
         }
     }
     for descriptor in manifest.children() {
-        if !validation.disabled && validation.platforms.require(descriptor.platform.as_ref()) {
+        let required = !validation.disabled && validation.platforms.require(descriptor.platform.as_ref());
+        if required && seen.insert(descriptor.digest) {
             needed.push(Needed::Child(descriptor.digest));
         }
     }
@@ -102,10 +112,7 @@ fn needed(validation: &Validation, manifest: &Manifest) -> Result<Vec<Needed>> {
 
 fn check_urls(validation: &Validation, descriptor: &Descriptor) -> Result<()> {
     match descriptor.urls.iter().find(|url| !validation.urls.allows(url)) {
-        Some(url) => Err(Error::UrlForbidden {
-            digest: descriptor.digest,
-            url: url.clone(),
-        }),
+        Some(url) => Err(Error::UrlForbidden { digest: descriptor.digest, url: url.clone() }),
         None => Ok(()),
     }
 }

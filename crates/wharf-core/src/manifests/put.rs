@@ -4,6 +4,7 @@ use bytes::Bytes;
 use wharf_oci::{Digest, Manifest, MediaType, Reference, RepositoryName, Tag};
 use wharf_store::{Expect, ManifestFacts, TagWrite};
 
+use super::check::Checked;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
 use crate::registry::{Cause, Registry};
@@ -43,15 +44,13 @@ impl Registry {
         put: PutManifest,
     ) -> Result<ManifestPut> {
         let (registry, cause, repository) = (self.clone(), cause.clone(), repository.clone());
-        self.tasks()
-            .run(async move { registry.put(&cause, &repository, put).await })
-            .await
+        self.tasks().run(async move { registry.put(&cause, &repository, put).await }).await
     }
 
     async fn put(&self, cause: &Cause, repository: &RepositoryName, put: PutManifest) -> Result<ManifestPut> {
         let digest = verified_digest(&put)?;
         let manifest = Manifest::parse(&put.bytes, put.content_type.as_ref())?;
-        let references = self.check(repository, &manifest).await?;
+        let Checked { references, holds: _holds } = self.check(repository, &manifest).await?;
 
         let size_bytes = put.bytes.len() as u64;
         let _hold = self.metadata().hold(&digest).await.map_err(Error::store)?;
@@ -66,10 +65,7 @@ impl Registry {
         let writes: Vec<TagWrite> = named
             .iter()
             .chain(&put.tags)
-            .map(|tag| TagWrite {
-                tag: tag.clone(),
-                expect: Expect::Any,
-            })
+            .map(|tag| TagWrite { tag: tag.clone(), expect: Expect::Any })
             .collect();
         let facts = ManifestFacts {
             digest: &digest,
@@ -77,10 +73,7 @@ impl Registry {
             subject: subject.as_ref().map(|subject| (subject, &referrer)),
             tags: &writes,
         };
-        let written = self
-            .metadata()
-            .put_manifest(&self.change(cause), repository, &facts)
-            .await;
+        let written = self.metadata().put_manifest(&self.change(cause), repository, &facts).await;
         let written = written.map_err(|error| put_error(error, repository))?;
         self.emit(cause, repository, || EventKind::ManifestPushed {
             digest,
@@ -88,11 +81,7 @@ impl Registry {
             size_bytes,
             tags: written.tags,
         });
-        Ok(ManifestPut {
-            digest,
-            subject,
-            tags: put.tags,
-        })
+        Ok(ManifestPut { digest, subject, tags: put.tags })
     }
 }
 
@@ -106,19 +95,14 @@ fn verified_digest(put: &PutManifest) -> Result<Digest> {
         return Ok(Digest::of(&put.bytes));
     };
     let actual = Digest::of_with(expected.algorithm(), &put.bytes);
-    if actual == expected {
-        Ok(expected)
-    } else {
-        Err(Error::DigestMismatch { expected, actual })
-    }
+    if actual == expected { Ok(expected) } else { Err(Error::DigestMismatch { expected, actual }) }
 }
 
 fn put_error(error: wharf_store::Error, repository: &RepositoryName) -> Error {
     match error {
-        wharf_store::Error::TagConflict { tag, .. } => Error::TagConflict {
-            repository: repository.clone(),
-            tag,
-        },
+        wharf_store::Error::TagConflict { tag, .. } => {
+            Error::TagConflict { repository: repository.clone(), tag }
+        }
         other => Error::store(other),
     }
 }

@@ -18,10 +18,7 @@ fn content_has_the_known_digest() {
         let digest = Digest::of_with(algorithm, b"abc");
         assert_eq!(digest.algorithm(), algorithm);
         assert_eq!(digest.hex().len(), algorithm.hex_len());
-        assert!(
-            digest.hex().starts_with(start) && digest.hex().ends_with(end),
-            "{digest}"
-        );
+        assert!(digest.hex().starts_with(start) && digest.hex().ends_with(end), "{digest}");
         assert_eq!(digest.to_string(), format!("{algorithm}:{}", digest.hex()));
         assert_eq!(digest.as_bytes().len() * 2, algorithm.hex_len());
     };
@@ -37,36 +34,18 @@ fn a_malformed_digest_says_what_was_expected() {
         let error = text.parse::<Digest>().unwrap_err();
         assert!(error.to_string().contains(message), "{text}: {error}");
     };
-    for text in [
-        "",
-        "sha256",
-        ":",
-        ":00",
-        "SHA256:00",
-        "sha256+:00",
-        "+sha256:00",
-        "a..b:00",
-        "sha 256:00",
-        "é:0",
-    ] {
+    for text in
+        ["", "sha256", ":", ":00", "SHA256:00", "sha256+:00", "+sha256:00", "a..b:00", "sha 256:00", "é:0"]
+    {
         check(text, "expected <algorithm>:<hex>");
     }
-    for text in [
-        "md5:00",
-        "sha1:00",
-        "sha256+b64u:00",
-        "sha512_256:00",
-        "blake3:00",
-    ] {
+    for text in ["md5:00", "sha1:00", "sha256+b64u:00", "sha512_256:00", "blake3:00"] {
         check(text, "expected sha256, sha384 or sha512");
     }
     check("sha256:", "has 64 hex digits, this one has 0");
     check(&EMPTY[..EMPTY.len() - 1], "has 64 hex digits, this one has 63");
     check(&format!("{EMPTY}0"), "has 64 hex digits, this one has 65");
-    check(
-        &EMPTY.replace("sha256", "sha512"),
-        "has 128 hex digits, this one has 64",
-    );
+    check(&EMPTY.replace("sha256", "sha512"), "has 128 hex digits, this one has 64");
     check(&EMPTY.replace('e', "E"), "not 'E'");
     check(&format!("{} ", &EMPTY[..70]), "not ' '");
     check(&format!("{}é", &EMPTY[..69]), "not 'é'");
@@ -84,10 +63,7 @@ fn json_holds_the_text() {
     let digest: Digest = serde_json::from_str(&format!("\"{EMPTY}\"")).unwrap();
     assert_eq!(digest, Digest::of(b""));
     assert_eq!(serde_json::to_string(&digest).unwrap(), format!("\"{EMPTY}\""));
-    assert_eq!(
-        serde_json::from_str::<Algorithm>("\"sha512\"").unwrap(),
-        Algorithm::Sha512
-    );
+    assert_eq!(serde_json::from_str::<Algorithm>("\"sha512\"").unwrap(), Algorithm::Sha512);
     for wrong in ["\"sha256:00\"", "\"\"", "5", "null"] {
         assert!(serde_json::from_str::<Digest>(wrong).is_err(), "{wrong}");
     }

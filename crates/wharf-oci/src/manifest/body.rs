@@ -30,6 +30,7 @@ pub(super) struct Body {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Shape {
+    pub(super) schema_version: Option<u64>,
     pub(super) media_type: Option<String>,
     pub(super) manifests: Option<IgnoredAny>,
     pub(super) config: Option<IgnoredAny>,
@@ -70,10 +71,7 @@ impl<'de> Visitor<'de> for BodyVisitor {
             // Of two equal keys one reader takes the first and another the last; Go, moreover, ignores their
             // case.
             if !seen.insert(key.to_ascii_lowercase()) {
-                return Err(A::Error::custom(format_args!(
-                    "duplicate key `{}`",
-                    excerpt(&key)
-                )));
+                return Err(A::Error::custom(format_args!("duplicate key `{}`", excerpt(&key))));
             }
             match key.as_str() {
                 "schemaVersion" => body.schema_version = map.next_value()?,

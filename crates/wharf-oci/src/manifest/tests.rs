@@ -47,16 +47,9 @@ fn each_kind_is_read() {
             let manifest = parse(&body, content_type.as_ref()).unwrap();
             assert_eq!(manifest.kind, kind);
             let references: Vec<_> = manifest.references().map(|one| one.digest.to_string()).collect();
-            let children: Vec<_> = manifest
-                .children()
-                .iter()
-                .map(|one| one.digest.to_string())
-                .collect();
-            let (expected_references, expected_children) = if kind.is_index() {
-                (vec![], vec![D1])
-            } else {
-                (vec![D0, D1], vec![])
-            };
+            let children: Vec<_> = manifest.children().iter().map(|one| one.digest.to_string()).collect();
+            let (expected_references, expected_children) =
+                if kind.is_index() { (vec![], vec![D1]) } else { (vec![D0, D1], vec![]) };
             assert_eq!(references, expected_references);
             assert_eq!(children, expected_children);
         }
@@ -70,35 +63,15 @@ fn a_push_must_be_of_one_type_throughout() {
         let error = parse(&body, Some(&pushed_as)).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     };
-    check(
-        image(),
-        MediaType::new("application/json"),
-        "unsupported manifest media type `application/json`",
-    );
+    check(image(), MediaType::new("application/json"), "unsupported manifest media type `application/json`");
     check(image(), MediaType::DOCKER_MANIFEST, "lacks `mediaType`");
     check(index(), MediaType::DOCKER_LIST, "lacks `mediaType`");
     let named = with(image(), "mediaType", MediaType::DOCKER_MANIFEST.as_str());
     check(named, MediaType::OCI_MANIFEST, "but it was pushed as");
-    check(
-        with(index(), "mediaType", "x"),
-        MediaType::OCI_INDEX,
-        "mediaType is `x`",
-    );
-    check(
-        without(image(), "config"),
-        MediaType::OCI_MANIFEST,
-        "lacks `config`",
-    );
-    check(
-        with(image(), "config", Value::Null),
-        MediaType::OCI_MANIFEST,
-        "lacks `config`",
-    );
-    check(
-        without(index(), "manifests"),
-        MediaType::OCI_INDEX,
-        "lacks `manifests`",
-    );
+    check(with(index(), "mediaType", "x"), MediaType::OCI_INDEX, "mediaType is `x`");
+    check(without(image(), "config"), MediaType::OCI_MANIFEST, "lacks `config`");
+    check(with(image(), "config", Value::Null), MediaType::OCI_MANIFEST, "lacks `config`");
+    check(without(index(), "manifests"), MediaType::OCI_INDEX, "lacks `manifests`");
 }
 
 #[test]
@@ -119,38 +92,16 @@ fn a_manifest_of_two_shapes_is_refused() {
     };
     let config = descriptor(&MediaType::OCI_CONFIG, D0);
     check(with(index(), "config", config), MediaType::OCI_INDEX, "config");
-    check(
-        with(index(), "layers", json!([])),
-        MediaType::DOCKER_LIST,
-        "layers",
-    );
+    check(with(index(), "layers", json!([])), MediaType::DOCKER_LIST, "layers");
 
     for members in [json!([]), json!([descriptor(&MediaType::OCI_MANIFEST, D1)])] {
         let both = with(image(), "manifests", members);
         let error = parse(&both, Some(&MediaType::OCI_MANIFEST)).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                ManifestError::TypeConfusion {
-                    field: "manifests",
-                    ..
-                }
-            ),
-            "{error}"
-        );
+        assert!(matches!(error, ManifestError::TypeConfusion { field: "manifests", .. }), "{error}");
         // Without a type it looks like an index, which must not have a config.
-        assert!(matches!(
-            parse(&both, None),
-            Err(ManifestError::TypeConfusion { field: "config", .. })
-        ));
+        assert!(matches!(parse(&both, None), Err(ManifestError::TypeConfusion { field: "config", .. })));
     }
-    assert!(
-        parse(
-            &with(image(), "manifests", Value::Null),
-            Some(&MediaType::OCI_MANIFEST)
-        )
-        .is_ok()
-    );
+    assert!(parse(&with(image(), "manifests", Value::Null), Some(&MediaType::OCI_MANIFEST)).is_ok());
     let nulls = with(with(index(), "config", Value::Null), "layers", Value::Null);
     assert!(parse(&nulls, Some(&MediaType::OCI_INDEX)).is_ok());
 }
@@ -164,16 +115,9 @@ fn only_schema_version_2_is_taken() {
         (without(image(), "schemaVersion"), None),
         (json!({}), None),
     ] {
-        assert_eq!(
-            parse(&body, None),
-            Err(ManifestError::SchemaVersion { found: expected }),
-            "{body}"
-        );
+        assert_eq!(parse(&body, None), Err(ManifestError::SchemaVersion { found: expected }), "{body}");
     }
-    assert!(matches!(
-        parse(&with(image(), "schemaVersion", "2"), None),
-        Err(ManifestError::Json(_))
-    ));
+    assert!(matches!(parse(&with(image(), "schemaVersion", "2"), None), Err(ManifestError::Json(_))));
 }
 
 #[test]
@@ -188,30 +132,20 @@ fn an_unfit_body_names_the_place() {
     check("null", "expected a manifest");
     check("{}\n{}", "trailing characters at line 2 column 1");
     check(&format!("{}x", image()), "trailing characters");
-    check(
-        r#"{"schemaVersion":2,"schemaVersion":2}"#,
-        "duplicate key `schemaVersion`",
-    );
+    check(r#"{"schemaVersion":2,"schemaVersion":2}"#, "duplicate key `schemaVersion`");
     check(r#"{"layers":[],"Layers":[]}"#, "duplicate key `Layers`");
     check(r#"{"own":1,"own":1}"#, "duplicate key `own`");
     check(
         "{\"config\":\n{\"digest\":\"sha256:00\"}}",
         "has 64 hex digits, this one has 2 characters at line 2",
     );
-    assert!(matches!(
-        Manifest::parse(b"{\"x\":\"\xff\"}", None),
-        Err(ManifestError::Json(_))
-    ));
+    assert!(matches!(Manifest::parse(b"{\"x\":\"\xff\"}", None), Err(ManifestError::Json(_))));
 }
 
 #[test]
 fn deep_nesting_is_survived() {
     let deep = "[".repeat(1_000_000);
-    for text in [
-        deep.clone(),
-        format!("{{\"x\":{deep}"),
-        format!("{{\"layers\":{deep}"),
-    ] {
+    for text in [deep.clone(), format!("{{\"x\":{deep}"), format!("{{\"layers\":{deep}")] {
         assert!(Manifest::parse(text.as_bytes(), None).is_err());
         assert_eq!(ManifestKind::infer(text.as_bytes()), None);
     }
@@ -220,29 +154,28 @@ fn deep_nesting_is_survived() {
 #[test]
 fn what_was_stored_is_told_by_its_shape() {
     let check = |body: &Value, expected: Option<ManifestKind>| {
-        assert_eq!(
-            parse(body, None).ok().map(|manifest| manifest.kind),
-            expected,
-            "{body}"
-        );
-        assert_eq!(
-            ManifestKind::infer(body.to_string().as_bytes()),
-            expected,
-            "{body}"
-        );
+        assert_eq!(parse(body, None).ok().map(|manifest| manifest.kind), expected, "{body}");
+        assert_eq!(ManifestKind::infer(body.to_string().as_bytes()), expected, "{body}");
     };
     check(&image(), Some(ManifestKind::OciImage));
     check(&index(), Some(ManifestKind::OciIndex));
     check(&with(image(), "mediaType", ""), Some(ManifestKind::OciImage));
-    check(
-        &with(index(), "manifests", json!([])),
-        Some(ManifestKind::OciIndex),
-    );
+    check(&with(index(), "manifests", json!([])), Some(ManifestKind::OciIndex));
     let memberless = json!({ "schemaVersion": 2, "mediaType": MediaType::OCI_INDEX });
     check(&memberless, Some(ManifestKind::OciIndex));
     check(&with(image(), "mediaType", "application/json"), None);
     check(&json!({ "architecture": "amd64", "rootfs": {} }), None);
     check(&json!([1]), None);
+}
+
+#[test]
+fn schema_1_is_known_where_it_is_stored_and_never_taken() {
+    let stored = json!({ "schemaVersion": 1, "name": "a", "tag": "1", "fsLayers": [{ "blobSum": D0 }] });
+    assert_eq!(ManifestKind::infer(stored.to_string().as_bytes()), Some(ManifestKind::DockerSchema1));
+    assert_eq!(ManifestKind::of(&MediaType::DOCKER_SCHEMA1), None);
+    for pushed_as in [None, Some(MediaType::DOCKER_SCHEMA1), Some(MediaType::DOCKER_MANIFEST)] {
+        assert!(parse(&stored, pushed_as.as_ref()).is_err());
+    }
 }
 
 #[test]
@@ -276,20 +209,11 @@ fn a_referrer_is_listed_by_its_artifact_type() {
         assert_eq!((listed.digest.to_string().as_str(), listed.size), (D1, 77));
         assert_eq!(listed.annotations, manifest.annotations);
     };
-    check(
-        with(image(), "artifactType", "application/sbom"),
-        Some("application/sbom"),
-    );
+    check(with(image(), "artifactType", "application/sbom"), Some("application/sbom"));
     check(image(), Some(MediaType::OCI_CONFIG.as_str()));
-    check(
-        with(image(), "artifactType", ""),
-        Some(MediaType::OCI_CONFIG.as_str()),
-    );
+    check(with(image(), "artifactType", ""), Some(MediaType::OCI_CONFIG.as_str()));
     check(with(image(), "config", json!({ "digest": D0 })), None);
-    check(
-        with(index(), "artifactType", "application/sbom"),
-        Some("application/sbom"),
-    );
+    check(with(index(), "artifactType", "application/sbom"), Some("application/sbom"));
     check(index(), None);
 }
 

@@ -63,17 +63,10 @@ fn four_kinds_are_manifests() {
         assert_eq!(ManifestKind::of(&kind.media_type()), Some(kind));
         assert_eq!(MediaType::parse(&kind.to_string()), Ok(kind.media_type()));
         assert_eq!(kind.is_docker(), kind.to_string().contains("docker"));
-        assert_eq!(
-            kind.is_index(),
-            kind.to_string().contains("index") || kind.to_string().contains("list")
-        );
+        assert_eq!(kind.is_index(), kind.to_string().contains("index") || kind.to_string().contains("list"));
     }
-    for other in [
-        MediaType::OCI_EMPTY,
-        MediaType::OCI_CONFIG,
-        MediaType::DOCKER_CONFIG,
-        MediaType::default(),
-    ] {
+    for other in [MediaType::OCI_EMPTY, MediaType::OCI_CONFIG, MediaType::DOCKER_CONFIG, MediaType::default()]
+    {
         assert_eq!(ManifestKind::of(&other), None, "{other}");
     }
 }
@@ -88,10 +81,9 @@ fn layers_that_stay_elsewhere_are_known() {
     ] {
         assert!(MediaType::parse(text).unwrap().is_nondistributable(), "{text}");
     }
-    for text in [
-        "application/vnd.docker.image.rootfs.diff.tar.gzip",
-        "application/vnd.oci.image.layer.v1.tar+gzip",
-    ] {
+    for text in
+        ["application/vnd.docker.image.rootfs.diff.tar.gzip", "application/vnd.oci.image.layer.v1.tar+gzip"]
+    {
         assert!(!MediaType::parse(text).unwrap().is_nondistributable(), "{text}");
     }
 }

@@ -13,19 +13,9 @@ pub(crate) const TAG: &str = "[A-Za-z0-9_][A-Za-z0-9._-]{0,127}";
 #[test]
 fn a_name_fits_the_spec() {
     let longest = "a".repeat(255);
-    for text in [
-        "a",
-        "0",
-        "a/b",
-        "library/ubuntu",
-        "a.b",
-        "a_b",
-        "a__b",
-        "a-b",
-        "a---b",
-        "a.b-c_d__e/f",
-        &longest,
-    ] {
+    for text in
+        ["a", "0", "a/b", "library/ubuntu", "a.b", "a_b", "a__b", "a-b", "a---b", "a.b-c_d__e/f", &longest]
+    {
         let name: RepositoryName = text.parse().unwrap();
         assert_eq!(name.as_str(), text);
         assert_eq!(name.components().collect::<Vec<_>>().join("/"), text);
@@ -49,21 +39,9 @@ fn a_name_that_does_not_fit_says_why() {
     check("host:5000/x", "not ':'");
     check("é", "not 'é'");
     check("a\0", r"not '\0'");
-    for text in [
-        "..",
-        ".",
-        "a/../b",
-        "-a",
-        "a-",
-        "_a",
-        "a_",
-        "a..b",
-        "a___b",
-        "a.-b",
-        "a-_b",
-        "a/_catalog",
-        "---",
-    ] {
+    for text in
+        ["..", ".", "a/../b", "-a", "a-", "_a", "a_", "a..b", "a___b", "a.-b", "a-_b", "a/_catalog", "---"]
+    {
         check(text, "is not part of a repository name");
     }
 }
@@ -71,17 +49,7 @@ fn a_name_that_does_not_fit_says_why() {
 #[test]
 fn a_tag_fits_the_spec() {
     let longest = "a".repeat(128);
-    for text in [
-        "a",
-        "_",
-        "1.0",
-        "LATEST",
-        "v1.2.3-rc_1",
-        "a..b",
-        "a-",
-        "manifests",
-        &longest,
-    ] {
+    for text in ["a", "_", "1.0", "LATEST", "v1.2.3-rc_1", "a..b", "a-", "manifests", &longest] {
         assert_eq!(text.parse::<Tag>().unwrap().as_str(), text);
     }
 }
@@ -91,15 +59,9 @@ fn a_tag_that_does_not_fit_says_why() {
     let check = |text: &str, expected: TagError| assert_eq!(text.parse::<Tag>(), Err(expected), "{text}");
     check("", TagError::Empty);
     check(&"a".repeat(129), TagError::TooLong { length: 129 });
-    for (text, character) in [
-        (".a", '.'),
-        ("-a", '-'),
-        ("a/b", '/'),
-        ("a:b", ':'),
-        ("a b", ' '),
-        ("ä", 'ä'),
-        ("a+", '+'),
-    ] {
+    for (text, character) in
+        [(".a", '.'), ("-a", '-'), ("a/b", '/'), ("a:b", ':'), ("a b", ' '), ("ä", 'ä'), ("a+", '+')]
+    {
         check(text, TagError::Character { character });
     }
 }
@@ -112,10 +74,7 @@ fn an_upload_id_fits_in_one_segment() {
     }
     assert_eq!("".parse::<UploadId>(), Err(UploadIdError::Empty));
     for text in ["-a", "a/b", "..", "a.b", "a_b", "a=", "é", &"a".repeat(65)] {
-        assert!(
-            matches!(text.parse::<UploadId>(), Err(UploadIdError::Malformed { .. })),
-            "{text}"
-        );
+        assert!(matches!(text.parse::<UploadId>(), Err(UploadIdError::Malformed { .. })), "{text}");
     }
 }
 

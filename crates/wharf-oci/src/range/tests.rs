@@ -12,30 +12,13 @@ fn one(start: u64, length: u64) -> Resolved {
 #[test]
 fn a_header_is_read_by_the_grammar() {
     let check = |header: &str, expected: &[RangeSpec]| {
-        assert_eq!(
-            RangeSet::parse(header).unwrap().unwrap().specs(),
-            expected,
-            "{header}"
-        );
+        assert_eq!(RangeSet::parse(header).unwrap().unwrap().specs(), expected, "{header}");
     };
     check("bytes=0-0", &[FromTo { first: 0, last: 0 }]);
     check("bytes=5-", &[From { first: 5 }]);
     check("bytes=-5", &[Suffix { length: 5 }]);
-    check(
-        "Bytes= 1-2 , 4- ,, -3 ",
-        &[
-            FromTo { first: 1, last: 2 },
-            From { first: 4 },
-            Suffix { length: 3 },
-        ],
-    );
-    check(
-        "bytes=0-99999999999999999999999",
-        &[FromTo {
-            first: 0,
-            last: u64::MAX,
-        }],
-    );
+    check("Bytes= 1-2 , 4- ,, -3 ", &[FromTo { first: 1, last: 2 }, From { first: 4 }, Suffix { length: 3 }]);
+    check("bytes=0-99999999999999999999999", &[FromTo { first: 0, last: u64::MAX }]);
     check("bytes=99999999999999999999999-", &[From { first: u64::MAX }]);
 }
 
@@ -71,25 +54,14 @@ fn a_malformed_header_is_refused() {
 #[test]
 fn the_number_of_ranges_has_a_limit() {
     let header = |count: usize| format!("bytes={}", vec!["0-0"; count].join(","));
-    assert_eq!(
-        RangeSet::parse(&header(MAX_RANGES))
-            .unwrap()
-            .unwrap()
-            .specs()
-            .len(),
-        MAX_RANGES
-    );
+    assert_eq!(RangeSet::parse(&header(MAX_RANGES)).unwrap().unwrap().specs().len(), MAX_RANGES);
     assert_eq!(RangeSet::parse(&header(MAX_RANGES + 1)), Err(RangeError::TooMany));
 }
 
 #[test]
 fn ranges_come_to_bytes_that_exist() {
     let check = |header: &str, size, expected: Result<Resolved, Unsatisfiable>| {
-        assert_eq!(
-            RangeSet::parse(header).unwrap().unwrap().resolve(size),
-            expected,
-            "{header} of {size}"
-        );
+        assert_eq!(RangeSet::parse(header).unwrap().unwrap().resolve(size), expected, "{header} of {size}");
     };
     let none = |size| Err(Unsatisfiable { size });
     check("bytes=1-2", 5, Ok(one(1, 2)));
@@ -107,18 +79,12 @@ fn ranges_come_to_bytes_that_exist() {
     check("bytes=0-0", 0, none(0));
     check("bytes=99-,1-2", 5, Ok(one(1, 2)));
     check("bytes=99-,-0", 5, none(5));
-    let parts = vec![
-        ByteRange { start: 3, length: 2 },
-        ByteRange { start: 0, length: 1 },
-    ];
+    let parts = vec![ByteRange { start: 3, length: 2 }, ByteRange { start: 0, length: 1 }];
     check("bytes=3-,0-0", 5, Ok(Resolved::Many(parts)));
     check(
         "bytes=0-2,3-4",
         5,
-        Ok(Resolved::Many(vec![
-            ByteRange { start: 0, length: 3 },
-            ByteRange { start: 3, length: 2 },
-        ])),
+        Ok(Resolved::Many(vec![ByteRange { start: 0, length: 3 }, ByteRange { start: 3, length: 2 }])),
     );
     check("bytes=0-2,2-4", 5, Ok(Resolved::Whole));
     check("bytes=0-,0-,0-", u64::MAX, Ok(Resolved::Whole));
@@ -131,14 +97,7 @@ fn content_range_names_the_last_byte() {
     assert_eq!(range.last(), 2);
     assert_eq!(range.content_range(5), "bytes 1-2/5");
     assert_eq!(Unsatisfiable { size: 5 }.content_range(), "bytes */5");
-    assert_eq!(
-        ByteRange {
-            start: u64::MAX,
-            length: u64::MAX
-        }
-        .last(),
-        u64::MAX
-    );
+    assert_eq!(ByteRange { start: u64::MAX, length: u64::MAX }.last(), u64::MAX);
     assert_eq!(ByteRange { start: 0, length: 0 }.last(), 0);
 }
 

@@ -25,10 +25,9 @@ impl Route {
             (Resource::BaseWithoutSlash, _) => Ok(Self::BaseWithoutSlash),
             (_, Some(Method::Options)) => Ok(Self::Options { allow }),
             (Resource::Catalog, Some(Method::Get)) => Ok(Self::Catalog { page: page(query)? }),
-            (Resource::Tags { name }, Some(Method::Get)) => Ok(Self::ListTags {
-                name: repository(name)?,
-                page: page(query)?,
-            }),
+            (Resource::Tags { name }, Some(Method::Get)) => {
+                Ok(Self::ListTags { name: repository(name)?, page: page(query)? })
+            }
             (Resource::Referrers { name, digest }, Some(Method::Get)) => {
                 Self::list_referrers(name, digest, query)
             }
@@ -62,53 +61,28 @@ impl Route {
         query: Query<'_>,
     ) -> Result<Self, RouteError> {
         match method {
-            Method::Get => Ok(Self::GetManifest {
-                name,
-                reference: existing_reference(reference)?,
-            }),
-            Method::Head => Ok(Self::HeadManifest {
-                name,
-                reference: existing_reference(reference)?,
-            }),
-            Method::Delete => Ok(Self::DeleteManifest {
-                name,
-                reference: written_reference(reference)?,
-            }),
+            Method::Get => Ok(Self::GetManifest { name, reference: existing_reference(reference)? }),
+            Method::Head => Ok(Self::HeadManifest { name, reference: existing_reference(reference)? }),
+            Method::Delete => Ok(Self::DeleteManifest { name, reference: written_reference(reference)? }),
             Method::Put => {
                 let reference = written_reference(reference)?;
                 let (tags, digest) = push_parameters(&reference, query)?;
-                Ok(Self::PutManifest {
-                    name,
-                    reference,
-                    tags,
-                    digest,
-                })
+                Ok(Self::PutManifest { name, reference, tags, digest })
             }
-            Method::Post | Method::Patch | Method::Options => Err(RouteError::MethodNotAllowed {
-                allow: path::ALLOW_MANIFEST,
-            }),
+            Method::Post | Method::Patch | Method::Options => {
+                Err(RouteError::MethodNotAllowed { allow: path::ALLOW_MANIFEST })
+            }
         }
     }
 
     fn blob(method: Method, name: RepositoryName, text: &str) -> Result<Self, RouteError> {
         let digest = digest(text);
         match method {
-            Method::Get => Ok(Self::GetBlob {
-                name,
-                digest: digest?,
-            }),
-            Method::Head => Ok(Self::HeadBlob {
-                name,
-                digest: digest?,
-            }),
-            Method::Delete => Ok(Self::DeleteBlob {
-                name,
-                digest: digest?,
-            }),
+            Method::Get => Ok(Self::GetBlob { name, digest: digest? }),
+            Method::Head => Ok(Self::HeadBlob { name, digest: digest? }),
+            Method::Delete => Ok(Self::DeleteBlob { name, digest: digest? }),
             Method::Post | Method::Put | Method::Patch | Method::Options => {
-                Err(RouteError::MethodNotAllowed {
-                    allow: path::ALLOW_BLOB,
-                })
+                Err(RouteError::MethodNotAllowed { allow: path::ALLOW_BLOB })
             }
         }
     }
@@ -116,14 +90,9 @@ impl Route {
     /// Where uploads begin. A client that got no id out of a location asks here for an upload: there is none.
     fn uploads(method: Option<Method>, name: RepositoryName, query: Query<'_>) -> Result<Self, RouteError> {
         match method {
-            Some(Method::Post) => Ok(Self::BeginUpload {
-                name,
-                begin: begin_upload(query)?,
-            }),
+            Some(Method::Post) => Ok(Self::BeginUpload { name, begin: begin_upload(query)? }),
             Some(_) => Err(RouteError::UploadId(UploadIdError::Empty)),
-            None => Err(RouteError::MethodNotAllowed {
-                allow: path::ALLOW_UPLOADS,
-            }),
+            None => Err(RouteError::MethodNotAllowed { allow: path::ALLOW_UPLOADS }),
         }
     }
 
@@ -131,33 +100,19 @@ impl Route {
         let id = id.parse().map_err(RouteError::UploadId);
         match method {
             Method::Get | Method::Head => Ok(Self::UploadStatus { name, id: id? }),
-            Method::Patch => Ok(Self::AppendUpload {
-                name,
-                id: id?,
-                state: query.state(),
-            }),
+            Method::Patch => Ok(Self::AppendUpload { name, id: id?, state: query.state() }),
             Method::Put => {
                 let (id, given) = (id?, query.first("digest")?.ok_or(RouteError::DigestMissing)?);
-                Ok(Self::FinishUpload {
-                    name,
-                    id,
-                    digest: digest(&given)?,
-                    state: query.state(),
-                })
+                Ok(Self::FinishUpload { name, id, digest: digest(&given)?, state: query.state() })
             }
             Method::Delete => Ok(Self::CancelUpload { name, id: id? }),
-            Method::Post | Method::Options => Err(RouteError::MethodNotAllowed {
-                allow: path::ALLOW_UPLOAD,
-            }),
+            Method::Post | Method::Options => Err(RouteError::MethodNotAllowed { allow: path::ALLOW_UPLOAD }),
         }
     }
 }
 
 fn repository(text: &str) -> Result<RepositoryName, RouteError> {
-    text.parse().map_err(|source| RouteError::Name {
-        given: excerpt(text),
-        source,
-    })
+    text.parse().map_err(|source| RouteError::Name { given: excerpt(text), source })
 }
 
 fn digest(text: &str) -> Result<Digest, RouteError> {
@@ -165,10 +120,7 @@ fn digest(text: &str) -> Result<Digest, RouteError> {
 }
 
 fn tag(text: &str) -> Result<Tag, RouteError> {
-    text.parse().map_err(|source| RouteError::Tag {
-        given: excerpt(text),
-        source,
-    })
+    text.parse().map_err(|source| RouteError::Tag { given: excerpt(text), source })
 }
 
 /// A reference that is looked up: one that cannot be a tag is a manifest that does not exist.
@@ -182,10 +134,7 @@ fn existing_reference(text: &str) -> Result<Reference, RouteError> {
 /// A reference that is to be changed.
 fn written_reference(text: &str) -> Result<Reference, RouteError> {
     text.parse().map_err(|error| match error {
-        ReferenceError::Tag(source) => RouteError::Tag {
-            given: excerpt(text),
-            source,
-        },
+        ReferenceError::Tag(source) => RouteError::Tag { given: excerpt(text), source },
         ReferenceError::Digest(source) => RouteError::Digest(source),
     })
 }
@@ -220,39 +169,25 @@ fn push_parameters(
 /// it.
 fn begin_upload(query: Query<'_>) -> Result<BeginUpload, RouteError> {
     let algorithm = || -> Result<Option<Algorithm>, RouteError> {
-        query
-            .first("digest-algorithm")?
-            .map(|text| text.parse().map_err(RouteError::Algorithm))
-            .transpose()
+        query.first("digest-algorithm")?.map(|text| text.parse().map_err(RouteError::Algorithm)).transpose()
     };
     if let Some(mount) = query.first_lossy("mount") {
         let algorithm = algorithm()?;
         let from = query.first_lossy("from").map(|from| from.parse()).transpose();
         return Ok(match (mount.parse(), from) {
-            (Ok(digest), Ok(from)) => BeginUpload::Mount {
-                digest,
-                from,
-                algorithm,
-            },
+            (Ok(digest), Ok(from)) => BeginUpload::Mount { digest, from, algorithm },
             _ => BeginUpload::Session { algorithm },
         });
     }
     match query.first("digest")? {
-        Some(text) => Ok(BeginUpload::Monolithic {
-            digest: digest(&text)?,
-        }),
-        None => Ok(BeginUpload::Session {
-            algorithm: algorithm()?,
-        }),
+        Some(text) => Ok(BeginUpload::Monolithic { digest: digest(&text)? }),
+        None => Ok(BeginUpload::Session { algorithm: algorithm()? }),
     }
 }
 
 fn page(query: Query<'_>) -> Result<Page, RouteError> {
     let n = query.first("n")?.map(|text| page_size(&text)).transpose()?;
-    Ok(Page {
-        n,
-        last: query.first("last")?,
-    })
+    Ok(Page { n, last: query.first("last")? })
 }
 
 fn page_size(text: &str) -> Result<u64, RouteError> {

@@ -42,18 +42,14 @@ impl<'a> Resource<'a> {
         if let Some(name) = rest.strip_suffix("/tags/list") {
             return Some(Self::Tags { name });
         }
-        if let Some(name) = rest
-            .strip_suffix("/blobs/uploads/")
-            .or_else(|| rest.strip_suffix("/blobs/uploads"))
+        if let Some(name) =
+            rest.strip_suffix("/blobs/uploads/").or_else(|| rest.strip_suffix("/blobs/uploads"))
         {
             return Some(Self::Uploads { name });
         }
         let (before, last) = rest.rsplit_once('/')?;
         if let Some(name) = before.strip_suffix("/manifests") {
-            return Some(Self::Manifest {
-                name,
-                reference: last,
-            });
+            return Some(Self::Manifest { name, reference: last });
         }
         if let Some(name) = before.strip_suffix("/blobs/uploads") {
             return Some(Self::Upload { name, id: last });
@@ -61,9 +57,7 @@ impl<'a> Resource<'a> {
         if let Some(name) = before.strip_suffix("/blobs") {
             return Some(Self::Blob { name, digest: last });
         }
-        before
-            .strip_suffix("/referrers")
-            .map(|name| Self::Referrers { name, digest: last })
+        before.strip_suffix("/referrers").map(|name| Self::Referrers { name, digest: last })
     }
 
     /// The methods it takes, for `Allow`. The first three take any, and are never asked.

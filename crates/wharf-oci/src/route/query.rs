@@ -42,11 +42,7 @@ impl<'a> Query<'a> {
     /// such as the token in a location that the old registry gave out.
     pub(super) fn state(self) -> Option<u64> {
         let state = self.first_lossy("_state")?;
-        if state.starts_with('+') {
-            None
-        } else {
-            state.parse().ok()
-        }
+        if state.starts_with('+') { None } else { state.parse().ok() }
     }
 
     fn raw(self, name: &str) -> impl Iterator<Item = &'a str> {
@@ -71,22 +67,14 @@ pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
 /// which could end a line of a header or log.
 pub(super) fn decode(text: &str) -> Option<Cow<'_, str>> {
     let well_formed = text.split('%').skip(1).all(|after| {
-        after
-            .as_bytes()
-            .first_chunk::<2>()
-            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        after.as_bytes().first_chunk::<2>().is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
     });
     if !well_formed {
         return None;
     }
-    percent_decode_str(text)
-        .decode_utf8()
-        .ok()
-        .filter(|text| !text.chars().any(char::is_control))
+    percent_decode_str(text).decode_utf8().ok().filter(|text| !text.chars().any(char::is_control))
 }
 
 fn value(name: &'static str, raw: &str) -> Result<String, RouteError> {
-    decode(raw).map(Cow::into_owned).ok_or(RouteError::Encoding {
-        parameter: Some(name),
-    })
+    decode(raw).map(Cow::into_owned).ok_or(RouteError::Encoding { parameter: Some(name) })
 }

@@ -12,11 +12,7 @@ use crate::{Digest, RepositoryName, UploadId};
 pub const CATALOG_PATH: &str = "/v2/_catalog";
 
 /// All but RFC 3986's unreserved characters.
-const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const IN_QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The `<blob-location>` of end-2.
 pub fn blob_path(name: &RepositoryName, digest: &Digest) -> String {

@@ -49,41 +49,16 @@ fn the_top_takes_any_method() {
 
 #[test]
 fn lists_take_a_page() {
-    let page = |n, last: Option<&str>| Page {
-        n,
-        last: last.map(ToOwned::to_owned),
-    };
-    let tags = |page| Route::ListTags {
-        name: name("a/b"),
-        page,
-    };
-    check(
-        "GET /v2/_catalog",
-        Route::Catalog {
-            page: Page::default(),
-        },
-    );
-    check(
-        "GET /v2/_catalog?n=0&last=a/b",
-        Route::Catalog {
-            page: page(Some(0), Some("a/b")),
-        },
-    );
+    let page = |n, last: Option<&str>| Page { n, last: last.map(ToOwned::to_owned) };
+    let tags = |page| Route::ListTags { name: name("a/b"), page };
+    check("GET /v2/_catalog", Route::Catalog { page: Page::default() });
+    check("GET /v2/_catalog?n=0&last=a/b", Route::Catalog { page: page(Some(0), Some("a/b")) });
     check("GET /v2/a/b/tags/list", tags(Page::default()));
-    check(
-        "GET /v2/a/b/tags/list?last=1.0&n=5",
-        tags(page(Some(5), Some("1.0"))),
-    );
+    check("GET /v2/a/b/tags/list?last=1.0&n=5", tags(page(Some(5), Some("1.0"))));
     check("GET /v2/a/b/tags/list?n=007&n=5&x", tags(page(Some(7), None)));
     check("GET /v2/a/b/tags/list?n=&last=", tags(Page::default()));
-    check(
-        "GET /v2/a/b/tags/list?n=99999999999999999999",
-        tags(page(Some(u64::MAX), None)),
-    );
-    check(
-        "GET /v2/a/b/tags/list?%6e=1&last=a%2Bb+c",
-        tags(page(Some(1), Some("a+b+c"))),
-    );
+    check("GET /v2/a/b/tags/list?n=99999999999999999999", tags(page(Some(u64::MAX), None)));
+    check("GET /v2/a/b/tags/list?%6e=1&last=a%2Bb+c", tags(page(Some(1), Some("a+b+c"))));
 }
 
 #[test]
@@ -92,10 +67,7 @@ fn referrers_take_types_and_a_page() {
         name: name("a"),
         subject: d0(),
         artifact_types: artifact_types.iter().map(|&one| one.to_owned()).collect(),
-        page: Page {
-            n: None,
-            last: last.map(ToOwned::to_owned),
-        },
+        page: Page { n: None, last: last.map(ToOwned::to_owned) },
     };
     check("GET /v2/a/referrers/<d0>", referrers(&[], None));
     check("GET /v2/a/referrers/<d0>?artifactType=", referrers(&[], None));
@@ -115,36 +87,10 @@ fn manifests_go_by_tag_or_digest() {
     for (text, reference) in [("latest", tag), (D0, digest)] {
         let (name, reference) = (name("a/b"), reference);
         let line = |method: &str| format!("{method} /v2/a/b/manifests/{text}");
-        check(
-            &line("GET"),
-            Route::GetManifest {
-                name: name.clone(),
-                reference: reference.clone(),
-            },
-        );
-        check(
-            &line("HEAD"),
-            Route::HeadManifest {
-                name: name.clone(),
-                reference: reference.clone(),
-            },
-        );
-        check(
-            &line("DELETE"),
-            Route::DeleteManifest {
-                name: name.clone(),
-                reference: reference.clone(),
-            },
-        );
-        check(
-            &line("PUT"),
-            Route::PutManifest {
-                name,
-                reference,
-                tags: Vec::new(),
-                digest: None,
-            },
-        );
+        check(&line("GET"), Route::GetManifest { name: name.clone(), reference: reference.clone() });
+        check(&line("HEAD"), Route::HeadManifest { name: name.clone(), reference: reference.clone() });
+        check(&line("DELETE"), Route::DeleteManifest { name: name.clone(), reference: reference.clone() });
+        check(&line("PUT"), Route::PutManifest { name, reference, tags: Vec::new(), digest: None });
     }
 }
 
@@ -174,27 +120,9 @@ fn a_push_names_more_tags_or_a_digest() {
 
 #[test]
 fn blobs_go_by_digest() {
-    check(
-        "GET /v2/a/blobs/<d0>",
-        Route::GetBlob {
-            name: name("a"),
-            digest: d0(),
-        },
-    );
-    check(
-        "HEAD /v2/a/blobs/<d0>",
-        Route::HeadBlob {
-            name: name("a"),
-            digest: d0(),
-        },
-    );
-    check(
-        "DELETE /v2/a/blobs/<d0>",
-        Route::DeleteBlob {
-            name: name("a"),
-            digest: d0(),
-        },
-    );
+    check("GET /v2/a/blobs/<d0>", Route::GetBlob { name: name("a"), digest: d0() });
+    check("HEAD /v2/a/blobs/<d0>", Route::HeadBlob { name: name("a"), digest: d0() });
+    check("DELETE /v2/a/blobs/<d0>", Route::DeleteBlob { name: name("a"), digest: d0() });
 }
 
 #[test]
@@ -216,23 +144,14 @@ fn fixed_words_may_be_part_of_a_name() {
 
 #[test]
 fn a_path_is_decoded_once() {
-    let latest = |text: &str| Route::GetManifest {
-        name: name(text),
-        reference: "latest".parse().unwrap(),
-    };
+    let latest = |text: &str| Route::GetManifest { name: name(text), reference: "latest".parse().unwrap() };
     check("GET /v2/a%2Fb/manifests/latest", latest("a/b"));
     check("GET /%76%32/a/manifests/late%73t", latest("a"));
     check(
         "GET /v2/a/blobs/sha256%3a0000000000000000000000000000000000000000000000000000000000000000",
-        Route::GetBlob {
-            name: name("a"),
-            digest: d0(),
-        },
+        Route::GetBlob { name: name("a"), digest: d0() },
     );
-    assert!(matches!(
-        parse("GET /v2/a%252Fb/manifests/latest"),
-        Err(RouteError::Name { .. })
-    ));
+    assert!(matches!(parse("GET /v2/a%252Fb/manifests/latest"), Err(RouteError::Name { .. })));
 }
 
 #[test]
@@ -273,10 +192,7 @@ fn a_link_is_encoded_and_in_order() {
     let link = next_link(&tags_path(&name("a")), &[("last", "t1"), ("n", "1")]);
     assert_eq!(link, "</v2/a/tags/list?last=t1&n=1>; rel=\"next\"");
     let link = next_link(CATALOG_PATH, &[("last", "a/b-c.d_e~f"), ("x", "> &\"é")]);
-    assert_eq!(
-        link,
-        "</v2/_catalog?last=a%2Fb-c.d_e~f&x=%3E%20%26%22%C3%A9>; rel=\"next\""
-    );
+    assert_eq!(link, "</v2/_catalog?last=a%2Fb-c.d_e~f&x=%3E%20%26%22%C3%A9>; rel=\"next\"");
     assert_eq!(next_link("/x", &[]), "</x>; rel=\"next\"");
 }
 

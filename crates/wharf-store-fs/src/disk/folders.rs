@@ -21,10 +21,7 @@ pub(super) struct Folders(Mutex<HashSet<PathBuf>>);
 
 impl Folders {
     fn knows(&self, folder: &Path) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(folder)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(folder)
     }
 
     fn learn(&self, folder: &Path) {
@@ -33,6 +30,13 @@ impl Folders {
             known.clear();
         }
         known.insert(folder.to_owned());
+    }
+
+    fn forget(&self, folder: &Path) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for folder in folder.ancestors() {
+            known.remove(folder);
+        }
     }
 }
 
@@ -60,23 +64,43 @@ impl Disk {
         Ok(())
     }
 
-    /// Makes what was renamed, linked or removed in `folder` stay so.
-    pub(super) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        if self.fsync == Fsync::Full {
-            File::open(folder)?.sync_all()
-        } else {
-            Ok(())
-        }
+    /// No longer takes it for granted that `folder` and those above it are there.
+    pub(super) fn forget_folders(&self, folder: &Path) {
+        self.folders.forget(folder);
     }
 
-    /// Makes the bytes of `file` stay.
-    pub(crate) fn sync_file(&self, file: &File) -> io::Result<()> {
-        if self.fsync == Fsync::None {
-            Ok(())
-        } else {
-            file.sync_data()
-        }
+    /// Makes what was renamed, linked or removed in `folder` stay so.
+    pub(super) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        if self.fsync == Fsync::Full { self.sync_handle(&File::open(folder)?, folder) } else { Ok(()) }
     }
+
+    /// As [`sync_folder`](Self::sync_folder), for a folder that is open; `folder` is where it was opened.
+    pub(super) fn sync_handle(&self, handle: &File, folder: &Path) -> io::Result<()> {
+        if self.fsync != Fsync::Full {
+            return Ok(());
+        }
+        self.note_sync(folder);
+        handle.sync_all()
+    }
+
+    /// Makes the bytes of `file` stay; `path` is where it was opened.
+    pub(crate) fn sync_file(&self, file: &File, path: &Path) -> io::Result<()> {
+        if self.fsync == Fsync::None {
+            return Ok(());
+        }
+        self.note_sync(path);
+        file.sync_data()
+    }
+
+    /// Remembers what was synced, for the test that counts.
+    #[cfg(test)]
+    fn note_sync(&self, path: &Path) {
+        let relative = path.strip_prefix(self.root()).unwrap_or(path);
+        self.syncs.lock().unwrap_or_else(PoisonError::into_inner).push(relative.to_owned());
+    }
+
+    #[cfg(not(test))]
+    fn note_sync(&self, _path: &Path) {}
 
     /// Removes what is left of an object's own folders, unless somebody is using them again.
     pub(super) fn prune(&self, folder: &Path, own: usize) {
@@ -90,4 +114,19 @@ impl Disk {
             folder = parent;
         }
     }
+}
+
+/// Makes the root and what is missing above it, so that a power cut leaves them standing.
+pub(super) fn make_root(root: &Path, fsync: Fsync) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        root.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
+    std::fs::create_dir_all(root)?;
+    if fsync != Fsync::Full {
+        return Ok(());
+    }
+    for folder in missing {
+        let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+        File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }

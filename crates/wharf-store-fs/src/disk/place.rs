@@ -26,21 +26,13 @@ pub(crate) struct Level {
 
 impl From<&Key<'_>> for Place {
     fn from(key: &Key<'_>) -> Self {
-        Self {
-            path: key.path(),
-            own_folders: key.own_folders(),
-            changes: matches!(key, Key::TagLink(..)),
-        }
+        Self { path: key.path(), own_folders: key.own_folders(), changes: matches!(key, Key::TagLink(..)) }
     }
 }
 
 impl From<&Dir<'_>> for Level {
     fn from(dir: &Dir<'_>) -> Self {
         let own_folders = usize::from(matches!(dir, Dir::TagIndex(..)));
-        Self {
-            path: dir.path(),
-            holding: dir.holding(),
-            own_folders,
-        }
+        Self { path: dir.path(), holding: dir.holding(), own_folders }
     }
 }

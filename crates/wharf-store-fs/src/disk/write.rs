@@ -4,10 +4,10 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
-use rustix::io::Errno;
+use rustix::fs::AtFlags;
 use wharf_store::{PutIf, PutOutcome, Result};
 
+use super::lock::lock_folder;
 use super::{Disk, Level, Place, absent_as_none, failed};
 
 /// How often a write starts again when an object's own folder is removed under its hands. Each time somebody else made
@@ -33,13 +33,11 @@ impl Disk {
         self.in_folder_of(place, &path, |folder| {
             // Told apart here, since below a missing folder and a missing file look the same.
             if !from.exists() {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "the upload's bytes are gone",
-                ));
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the upload's bytes are gone"));
             }
             std::fs::rename(from, &path)?;
-            self.sync_folder(folder)
+            // Where the folder is gone again, somebody has removed the blob since, and synced that.
+            absent_as_none(self.sync_folder(folder)).map(drop)
         })
     }
 
@@ -48,9 +46,14 @@ impl Disk {
         let path = self.path(&place.path);
         let folder = parent(&path);
         let remove = || -> io::Result<()> {
-            let _lock = locked(place, &PutIf::Any, folder)?;
-            std::fs::remove_file(&path)?;
-            self.sync_folder(folder)
+            // Removed and synced through one handle: by its path the folder can be gone or another one by then, and an
+            // object that was removed would be reported as one that was never there.
+            let handle = match place.changes {
+                true => lock_folder(folder)?,
+                false => File::open(folder)?,
+            };
+            rustix::fs::unlinkat(&handle, file_name(&path).as_ref(), AtFlags::empty())?;
+            self.sync_handle(&handle, folder)
         };
         let removed = absent_as_none(remove()).map_err(|source| failed("remove", &path, source))?;
         self.prune(folder, place.own_folders);
@@ -80,7 +83,12 @@ impl Disk {
         let mut result = attempt();
         for _ in 1..ATTEMPTS {
             match &result {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => result = attempt(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    // Also the folders above may be gone: removing a repository's folder by hand is how operators of
+                    // older registries get rid of one.
+                    self.forget_folders(folder);
+                    result = attempt();
+                }
                 _ => break,
             }
         }
@@ -94,16 +102,15 @@ fn locked(place: &Place, condition: &PutIf, folder: &Path) -> io::Result<Option<
     if !place.changes && *condition == PutIf::Any {
         return Ok(None);
     }
-    let folder = File::open(folder)?;
-    match rustix::fs::flock(&folder, FlockOperation::LockExclusive) {
-        // A network file system without locks: then the last writer wins, as it does for every other registry there.
-        Ok(()) | Err(Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS | Errno::INVAL) => Ok(Some(folder)),
-        Err(error) => Err(error.into()),
-    }
+    lock_folder(folder).map(Some)
 }
 
 fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
+}
+
+fn file_name(path: &Path) -> std::borrow::Cow<'_, str> {
+    path.file_name().unwrap_or_default().to_string_lossy()
 }
 
 /// A synced file nobody looks for; removed unless it is published.
@@ -112,12 +119,12 @@ struct Temporary(PathBuf);
 impl Temporary {
     fn write(disk: &Disk, target: &Path, bytes: &[u8]) -> io::Result<Self> {
         // The ending is the one the older registries use, whose collectors know to leave it alone.
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let name = file_name(target);
         let path = target.with_file_name(format!("{name}.{}.tmp", uuid::Uuid::now_v7()));
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         let temporary = Self(path);
         file.write_all(bytes)?;
-        disk.sync_file(&file)?;
+        disk.sync_file(&file, &temporary.0)?;
         Ok(temporary)
     }
 

@@ -14,6 +14,10 @@ const BATCH_BYTES: usize = 128 * 1024;
 /// Receiving stops when this much waits: with the batch being written, twice this is what an upload holds in memory.
 const WAITING_BYTES: usize = 512 * 1024;
 
+/// As the two above, counted in chunks: a client that sends byte by byte costs more for the counting than for the bytes.
+const BATCH_CHUNKS: usize = 256;
+const WAITING_CHUNKS: usize = 1024;
+
 /// What was received and not yet handed on.
 #[derive(Default)]
 struct Batch {
@@ -37,9 +41,7 @@ pub(super) async fn run(session: Session, mut stream: ByteStream) -> Result<u64>
         if let Some(session) = idle.take() {
             match &end {
                 Some(_) => return finish(session, batch, end).await,
-                None if batch.bytes >= BATCH_BYTES => {
-                    writing = Some(write(session, std::mem::take(&mut batch)))
-                }
+                None if batch.is_due() => writing = Some(write(session, std::mem::take(&mut batch))),
                 None => idle = Some(session),
             }
         }
@@ -48,7 +50,7 @@ pub(super) async fn run(session: Session, mut stream: ByteStream) -> Result<u64>
                 writing = None;
                 idle = Some(joined(written)?);
             }
-            next = stream.next(), if end.is_none() && batch.bytes < WAITING_BYTES => match next {
+            next = stream.next(), if end.is_none() && !batch.is_full() => match next {
                 Some(Ok(chunk)) => batch.push(chunk),
                 Some(Err(error)) => end = Some(End::Broken(error)),
                 None => end = Some(End::Whole),
@@ -79,7 +81,17 @@ fn write(mut session: Session, batch: Batch) -> JoinHandle<Result<Session>> {
 
 impl Batch {
     fn push(&mut self, chunk: Bytes) {
-        self.bytes += chunk.len();
-        self.chunks.push(chunk);
+        if !chunk.is_empty() {
+            self.bytes += chunk.len();
+            self.chunks.push(chunk);
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.bytes >= BATCH_BYTES || self.chunks.len() >= BATCH_CHUNKS
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= WAITING_BYTES || self.chunks.len() >= WAITING_CHUNKS
     }
 }

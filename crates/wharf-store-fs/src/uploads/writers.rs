@@ -19,16 +19,9 @@ pub(crate) struct Writer {
 
 impl Writers {
     pub(crate) fn take(&self, key: &UploadKey) -> Result<Writer> {
-        let taken = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key.clone());
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone());
         if taken {
-            Ok(Writer {
-                writers: self.clone(),
-                key: key.clone(),
-            })
+            Ok(Writer { writers: self.clone(), key: key.clone() })
         } else {
             Err(Error::UploadBusy { key: key.clone() })
         }
@@ -37,10 +30,6 @@ impl Writers {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.writers
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.key);
+        self.writers.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }
 }

@@ -85,19 +85,11 @@ impl Key<'_> {
                 format!("{}/_layers/{}/link", repository(name), two_levels(digest))
             }
             Self::RevisionLink(name, digest) => {
-                format!(
-                    "{}/_manifests/revisions/{}/link",
-                    repository(name),
-                    two_levels(digest)
-                )
+                format!("{}/_manifests/revisions/{}/link", repository(name), two_levels(digest))
             }
             Self::TagLink(name, tag) => format!("{}/_manifests/tags/{tag}/current/link", repository(name)),
             Self::TagIndexLink(name, tag, digest) => {
-                format!(
-                    "{}/_manifests/tags/{tag}/index/{}/link",
-                    repository(name),
-                    two_levels(digest)
-                )
+                format!("{}/_manifests/tags/{tag}/index/{}/link", repository(name), two_levels(digest))
             }
             Self::Referrer(name, subject, digest) => format!(
                 "{}/_manifests/referrers/{}/{}/descriptor",
@@ -140,11 +132,7 @@ impl Dir<'_> {
             Self::Tags(name) => format!("{}/_manifests/tags", repository(name)),
             Self::TagIndex(name, tag) => format!("{}/_manifests/tags/{tag}/index", repository(name)),
             Self::Referrers(name, subject, algorithm) => {
-                format!(
-                    "{}/_manifests/referrers/{}/{algorithm}",
-                    repository(name),
-                    two_levels(subject)
-                )
+                format!("{}/_manifests/referrers/{}/{algorithm}", repository(name), two_levels(subject))
             }
             Self::Uploads(name) => format!("{}/_uploads", repository(name)),
             Self::Upload(key) => upload(key),

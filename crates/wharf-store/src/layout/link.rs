@@ -28,10 +28,7 @@ pub(super) async fn follow(objects: &dyn Objects, key: &Key<'_>) -> Result<Optio
     };
     match parse(&bytes) {
         Some(digest) => Ok(Some(digest)),
-        None => Err(Error::Corrupt {
-            path: key.path(),
-            problem: problem(&bytes),
-        }),
+        None => Err(Error::Corrupt { path: key.path(), problem: problem(&bytes) }),
     }
 }
 

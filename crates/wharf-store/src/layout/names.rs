@@ -9,6 +9,9 @@ use super::Dir;
 use crate::error::Result;
 use crate::objects::Objects;
 
+/// The longest name a repository can have, as [`RepositoryName`] takes it.
+const MAX_NAME_BYTES: usize = 255;
+
 /// A walk over the folders that could be repositories. Whether one is, the caller finds out.
 #[derive(Debug)]
 pub struct Names<'a> {
@@ -33,11 +36,7 @@ impl<'a> Names<'a> {
             Some(name) => vec![Entry::Below(name.to_string()), Entry::Name(name.to_string())],
             None => vec![Entry::Below(String::new())],
         };
-        Self {
-            objects,
-            after: after.unwrap_or_default().to_owned(),
-            stack,
-        }
+        Self { objects, after: after.unwrap_or_default().to_owned(), stack }
     }
 
     /// The next name, or `None` at the end.
@@ -62,20 +61,16 @@ impl<'a> Names<'a> {
             return Ok(());
         }
         let mut entries = Vec::new();
-        for child in self
-            .objects
-            .children(&Dir::Repositories(path), None, usize::MAX)
-            .await?
-        {
+        for child in self.objects.children(&Dir::Repositories(path), None, usize::MAX).await? {
             // `_layers`, `_manifests` and `_uploads` are parts of a repository, not repositories.
             if child.starts_with('_') {
                 continue;
             }
-            let full = if path.is_empty() {
-                child
-            } else {
-                format!("{path}/{child}")
-            };
+            let full = if path.is_empty() { child } else { format!("{path}/{child}") };
+            // Nothing below can be a name any more. A link that leads back up would have us go on for ever.
+            if full.len() > MAX_NAME_BYTES {
+                continue;
+            }
             entries.push(Entry::Below(full.clone()));
             entries.push(Entry::Name(full));
         }

@@ -1,6 +1,7 @@
 //! Who refers to a manifest: finished descriptors, so that a page of them opens no manifest.
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use wharf_oci::{Descriptor, Digest, RepositoryName};
 
 use super::{Dir, Key, LayoutMetadata};
@@ -16,10 +17,8 @@ impl LayoutMetadata {
         descriptor: &Descriptor,
     ) -> Result<()> {
         let key = Key::Referrer(repository, subject, &descriptor.digest);
-        let json = serde_json::to_vec(descriptor).map_err(|error| Error::Corrupt {
-            path: key.path(),
-            problem: error.to_string(),
-        })?;
+        let json = serde_json::to_vec(descriptor)
+            .map_err(|error| Error::Corrupt { path: key.path(), problem: error.to_string() })?;
         self.objects.put(&key, Bytes::from(json), PutIf::Any).await?;
         Ok(())
     }
@@ -36,15 +35,15 @@ impl LayoutMetadata {
         loop {
             let dir = |algorithm| Dir::Referrers(repository, subject, algorithm);
             let page = self.digests(dir, after.as_ref(), limit - items.len()).await?;
-            for digest in &page.items {
-                items.extend(self.referrer(repository, subject, digest).await?);
-            }
             after = page.items.last().copied();
+            let entries: Vec<Option<Descriptor>> = stream::iter(page.items)
+                .map(|digest| self.referrer(repository, subject, digest))
+                .buffered(self.concurrency)
+                .try_collect()
+                .await?;
+            items.extend(entries.into_iter().flatten());
             if !page.more || items.len() >= limit {
-                return Ok(Page {
-                    items,
-                    more: page.more,
-                });
+                return Ok(Page { items, more: page.more });
             }
         }
     }
@@ -54,20 +53,17 @@ impl LayoutMetadata {
         &self,
         repository: &RepositoryName,
         subject: &Digest,
-        digest: &Digest,
+        digest: Digest,
     ) -> Result<Option<Descriptor>> {
-        if !self.has_revision(repository, digest).await? {
+        if !self.has_revision(repository, &digest).await? {
             return Ok(None);
         }
-        let key = Key::Referrer(repository, subject, digest);
+        let key = Key::Referrer(repository, subject, &digest);
         let Some(bytes) = self.objects.get(&key).await? else {
             return Ok(None);
         };
         serde_json::from_slice(&bytes)
             .map(Some)
-            .map_err(|error| Error::Corrupt {
-                path: key.path(),
-                problem: error.to_string(),
-            })
+            .map_err(|error| Error::Corrupt { path: key.path(), problem: error.to_string() })
     }
 }

@@ -25,18 +25,10 @@ impl LayoutMetadata {
             Expect::Absent => PutIf::Absent,
             Expect::Is(expected) => PutIf::Is(link::to(&expected)),
         };
-        self.write_link(&Key::TagIndexLink(repository, &write.tag, digest), digest)
-            .await?;
+        self.write_link(&Key::TagIndexLink(repository, &write.tag, digest), digest).await?;
         match self.objects.put(&current, link::to(digest), condition).await? {
-            PutOutcome::Written => Ok(TagChange {
-                tag: write.tag.clone(),
-                from,
-                to: Some(*digest),
-            }),
-            PutOutcome::Refused => Err(Error::TagConflict {
-                tag: write.tag.clone(),
-                current: from,
-            }),
+            PutOutcome::Written => Ok(TagChange { tag: write.tag.clone(), from, to: Some(*digest) }),
+            PutOutcome::Refused => Err(Error::TagConflict { tag: write.tag.clone(), current: from }),
         }
     }
 
@@ -51,11 +43,7 @@ impl LayoutMetadata {
             return Ok(None);
         }
         self.objects.remove_all(&Dir::TagIndex(repository, tag)).await?;
-        Ok(Some(TagChange {
-            tag: tag.clone(),
-            from,
-            to: None,
-        }))
+        Ok(Some(TagChange { tag: tag.clone(), from, to: None }))
     }
 
     /// Removes every tag that means `digest`.
@@ -67,9 +55,7 @@ impl LayoutMetadata {
         let mut removed = Vec::new();
         let mut after: Option<Tag> = None;
         loop {
-            let page = self
-                .tag_page(repository, after.as_ref().map(Tag::as_str), SCAN_PAGE)
-                .await?;
+            let page = self.tag_page(repository, after.as_ref().map(Tag::as_str), SCAN_PAGE).await?;
             after = page.items.last().cloned();
             let matching: Vec<Option<Tag>> = stream::iter(page.items)
                 .map(|tag| self.if_means(repository, tag, digest))
@@ -99,9 +85,7 @@ impl LayoutMetadata {
     ) -> Result<Page<Tag>> {
         let wanted = limit.saturating_add(1);
         let after = after.map(str::to_owned);
-        let tags = self
-            .named(&Dir::Tags(repository), after, wanted, |name| name.parse().ok())
-            .await?;
+        let tags = self.named(&Dir::Tags(repository), after, wanted, |name| name.parse().ok()).await?;
         Ok(Page::cut(tags, limit))
     }
 }

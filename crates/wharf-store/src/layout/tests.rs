@@ -21,28 +21,13 @@ fn digest() -> Digest {
 fn keys_are_the_paths_of_the_v2_tree() {
     let (name, tag): (RepositoryName, Tag) = ("acme/app".parse().unwrap(), "v1".parse().unwrap());
     let digest = digest();
-    let upload = UploadKey {
-        repository: name.clone(),
-        id: "0193-ab".parse().unwrap(),
-    };
+    let upload = UploadKey { repository: name.clone(), id: "0193-ab".parse().unwrap() };
     let repository = "docker/registry/v2/repositories/acme/app";
     let rows = [
-        (
-            Key::BlobData(&digest),
-            format!("docker/registry/v2/blobs/sha256/2d/{HEX}/data"),
-        ),
-        (
-            Key::LayerLink(&name, &digest),
-            format!("{repository}/_layers/sha256/{HEX}/link"),
-        ),
-        (
-            Key::RevisionLink(&name, &digest),
-            format!("{repository}/_manifests/revisions/sha256/{HEX}/link"),
-        ),
-        (
-            Key::TagLink(&name, &tag),
-            format!("{repository}/_manifests/tags/v1/current/link"),
-        ),
+        (Key::BlobData(&digest), format!("docker/registry/v2/blobs/sha256/2d/{HEX}/data")),
+        (Key::LayerLink(&name, &digest), format!("{repository}/_layers/sha256/{HEX}/link")),
+        (Key::RevisionLink(&name, &digest), format!("{repository}/_manifests/revisions/sha256/{HEX}/link")),
+        (Key::TagLink(&name, &tag), format!("{repository}/_manifests/tags/v1/current/link")),
         (
             Key::TagIndexLink(&name, &tag, &digest),
             format!("{repository}/_manifests/tags/v1/index/sha256/{HEX}/link"),
@@ -51,18 +36,9 @@ fn keys_are_the_paths_of_the_v2_tree() {
             Key::Referrer(&name, &digest, &digest),
             format!("{repository}/_manifests/referrers/sha256/{HEX}/sha256/{HEX}/descriptor"),
         ),
-        (
-            Key::UploadData(&upload),
-            format!("{repository}/_uploads/0193-ab/data"),
-        ),
-        (
-            Key::UploadStartedAt(&upload),
-            format!("{repository}/_uploads/0193-ab/startedat"),
-        ),
-        (
-            Key::UploadRecord(&upload),
-            format!("{repository}/_uploads/0193-ab/wharf-upload"),
-        ),
+        (Key::UploadData(&upload), format!("{repository}/_uploads/0193-ab/data")),
+        (Key::UploadStartedAt(&upload), format!("{repository}/_uploads/0193-ab/startedat")),
+        (Key::UploadRecord(&upload), format!("{repository}/_uploads/0193-ab/wharf-upload")),
     ];
     for (key, path) in rows {
         assert_eq!(key.path(), path);
@@ -74,31 +50,16 @@ async fn with_tag_link(content: &'static [u8]) -> crate::Result<Option<Digest>> 
     let (name, tag): (RepositoryName, Tag) = ("a".parse().unwrap(), "v1".parse().unwrap());
     let digest = digest();
     let link = Bytes::from(digest.to_string());
-    store
-        .put(&Key::RevisionLink(&name, &digest), link, PutIf::Any)
-        .await
-        .unwrap();
-    store
-        .put(
-            &Key::TagLink(&name, &tag),
-            Bytes::from_static(content),
-            PutIf::Any,
-        )
-        .await
-        .unwrap();
-    LayoutMetadata::new(store)
-        .manifest(&name, &Reference::Tag(tag))
-        .await
+    store.put(&Key::RevisionLink(&name, &digest), link, PutIf::Any).await.unwrap();
+    store.put(&Key::TagLink(&name, &tag), Bytes::from_static(content), PutIf::Any).await.unwrap();
+    LayoutMetadata::new(store).manifest(&name, &Reference::Tag(tag)).await
 }
 
 #[tokio::test]
 async fn a_broken_link_is_an_error_and_not_an_absence() {
     for content in [&b""[..], b"sha256:2d71", b"\xff\xfe"] {
         let answer = with_tag_link(content).await;
-        assert!(
-            matches!(answer, Err(Error::Corrupt { .. })),
-            "{content:?}: {answer:?}"
-        );
+        assert!(matches!(answer, Err(Error::Corrupt { .. })), "{content:?}: {answer:?}");
     }
 }
 

@@ -29,14 +29,9 @@ impl BlobStore for MemoryStore {
         let blob = self.blob(digest)?;
         let bytes = match range {
             None => blob.bytes.clone(),
-            Some(range) => blob
-                .bytes
-                .slice(index(range.start)..index(range.start + range.length)),
+            Some(range) => blob.bytes.slice(index(range.start)..index(range.start + range.length)),
         };
-        Ok(BlobRead {
-            size: blob.stat().size,
-            body: BlobBody::Bytes(bytes),
-        })
+        Ok(BlobRead { size: blob.stat().size, body: BlobBody::Bytes(bytes) })
     }
 
     async fn put(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
@@ -52,27 +47,14 @@ impl BlobStore for MemoryStore {
 
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {
         let state = self.state();
-        let listed = state
-            .blobs
-            .iter()
-            .filter(|(digest, _)| after.is_none_or(|after| **digest > after));
-        let listed: Vec<_> = listed
-            .map(|(digest, blob)| {
-                Ok(ListedBlob {
-                    digest: *digest,
-                    stat: blob.stat(),
-                })
-            })
-            .collect();
+        let listed = state.blobs.iter().filter(|(digest, _)| after.is_none_or(|after| **digest > after));
+        let listed: Vec<_> =
+            listed.map(|(digest, blob)| Ok(ListedBlob { digest: *digest, stat: blob.stat() })).collect();
         stream::iter(listed).boxed()
     }
 
     async fn begin(&self, key: &UploadKey, _announced: Announced) -> Result<()> {
-        let upload = Upload {
-            bytes: Vec::new(),
-            begun: self.clock.now(),
-            busy: false,
-        };
+        let upload = Upload { bytes: Vec::new(), begun: self.clock.now(), busy: false };
         let mut state = self.state();
         if state.uploads.get(key).is_some_and(|upload| upload.busy) {
             return Err(Error::UploadBusy { key: key.clone() });
@@ -85,10 +67,7 @@ impl BlobStore for MemoryStore {
         let writer = Writer::take(self, key)?;
         let mut stored = writer.with(|upload| upload.bytes.len() as u64);
         if stored != offset {
-            return Err(Error::OffsetMismatch {
-                given: offset,
-                stored,
-            });
+            return Err(Error::OffsetMismatch { given: offset, stored });
         }
         while let Some(chunk) = bytes.next().await {
             let chunk = chunk.map_err(|source| Error::Body { stored, source })?;
@@ -100,14 +79,8 @@ impl BlobStore for MemoryStore {
 
     async fn status(&self, key: &UploadKey) -> Result<UploadStatus> {
         let state = self.state();
-        let upload = state
-            .uploads
-            .get(key)
-            .ok_or_else(|| Error::UploadNotFound { key: key.clone() })?;
-        Ok(UploadStatus {
-            offset: upload.bytes.len() as u64,
-            begun: upload.begun,
-        })
+        let upload = state.uploads.get(key).ok_or_else(|| Error::UploadNotFound { key: key.clone() })?;
+        Ok(UploadStatus { offset: upload.bytes.len() as u64, begun: upload.begun })
     }
 
     async fn commit(&self, key: &UploadKey, digest: &Digest) -> Result<u64> {
@@ -128,10 +101,7 @@ impl BlobStore for MemoryStore {
 
     fn uploads(&self, begun_before: SystemTime) -> BoxStream<'_, Result<UploadKey>> {
         let state = self.state();
-        let old = state
-            .uploads
-            .iter()
-            .filter(|(_, upload)| upload.begun < begun_before);
+        let old = state.uploads.iter().filter(|(_, upload)| upload.begun < begun_before);
         let mut keys: Vec<UploadKey> = old.map(|(key, _)| key.clone()).collect();
         keys.sort();
         stream::iter(keys.into_iter().map(Ok)).boxed()
@@ -142,11 +112,7 @@ impl BlobStore for MemoryStore {
 
 impl MemoryStore {
     fn blob(&self, digest: &Digest) -> Result<Blob> {
-        self.state()
-            .blobs
-            .get(digest)
-            .cloned()
-            .ok_or(Error::BlobNotFound { digest: *digest })
+        self.state().blobs.get(digest).cloned().ok_or(Error::BlobNotFound { digest: *digest })
     }
 
     fn publish(&self, digest: &Digest, bytes: Bytes) {
@@ -159,10 +125,7 @@ impl MemoryStore {
 
 impl Blob {
     fn stat(&self) -> BlobStat {
-        BlobStat {
-            size: self.bytes.len() as u64,
-            modified: self.modified,
-        }
+        BlobStat { size: self.bytes.len() as u64, modified: self.modified }
     }
 }
 
@@ -171,10 +134,7 @@ impl Blob {
 impl<'a> Writer<'a> {
     fn take(store: &'a MemoryStore, key: &'a UploadKey) -> Result<Self> {
         let mut state = store.state();
-        let upload = state
-            .uploads
-            .get_mut(key)
-            .ok_or_else(|| Error::UploadNotFound { key: key.clone() })?;
+        let upload = state.uploads.get_mut(key).ok_or_else(|| Error::UploadNotFound { key: key.clone() })?;
         if upload.busy {
             return Err(Error::UploadBusy { key: key.clone() });
         }
@@ -183,12 +143,7 @@ impl<'a> Writer<'a> {
     }
 
     fn with<T: Default>(&self, act: impl FnOnce(&mut Upload) -> T) -> T {
-        self.store
-            .state()
-            .uploads
-            .get_mut(self.key)
-            .map(act)
-            .unwrap_or_default()
+        self.store.state().uploads.get_mut(self.key).map(act).unwrap_or_default()
     }
 }
 
@@ -200,14 +155,7 @@ impl Drop for Writer<'_> {
 
 fn verify(expected: &Digest, bytes: &[u8]) -> Result<()> {
     let actual = Digest::of_with(expected.algorithm(), bytes);
-    if actual == *expected {
-        Ok(())
-    } else {
-        Err(Error::DigestMismatch {
-            expected: *expected,
-            actual,
-        })
-    }
+    if actual == *expected { Ok(()) } else { Err(Error::DigestMismatch { expected: *expected, actual }) }
 }
 
 /// An index into what is in memory, so it fits.

@@ -43,45 +43,23 @@ pub async fn a_blob_put_twice_is_one_blob(store: &dyn BlobStore) {
 
 pub async fn mismatched_put_leaves_nothing(store: &dyn BlobStore) {
     let promised = Digest::of(b"promised");
-    let error = store
-        .put(&promised, Bytes::from_static(b"delivered"))
-        .await
-        .unwrap_err();
+    let error = store.put(&promised, Bytes::from_static(b"delivered")).await.unwrap_err();
     assert!(matches!(error, Error::DigestMismatch { .. }), "{error:?}");
-    assert!(matches!(
-        store.stat(&promised).await,
-        Err(Error::BlobNotFound { .. })
-    ));
+    assert!(matches!(store.stat(&promised).await, Err(Error::BlobNotFound { .. })));
     assert!(store.list(None).try_collect::<Vec<_>>().await.unwrap().is_empty());
 }
 
 pub async fn what_is_absent_is_said_to_be_absent(store: &dyn BlobStore) {
     let digest = Digest::of(b"absent");
-    assert!(matches!(
-        store.stat(&digest).await,
-        Err(Error::BlobNotFound { .. })
-    ));
-    assert!(matches!(
-        store.read(&digest, None).await,
-        Err(Error::BlobNotFound { .. })
-    ));
+    assert!(matches!(store.stat(&digest).await, Err(Error::BlobNotFound { .. })));
+    assert!(matches!(store.read(&digest, None).await, Err(Error::BlobNotFound { .. })));
 }
 
 pub async fn a_range_is_exactly_its_bytes(store: &dyn BlobStore) {
     let bytes = noise(700_000);
     let digest = put(store, &bytes).await;
-    for (start, length) in [
-        (0, 1),
-        (1, 2),
-        (0, 700_000),
-        (699_999, 1),
-        (262_143, 2),
-        (100, 600_000),
-    ] {
-        let read = store
-            .read(&digest, Some(ByteRange { start, length }))
-            .await
-            .unwrap();
+    for (start, length) in [(0, 1), (1, 2), (0, 700_000), (699_999, 1), (262_143, 2), (100, 600_000)] {
+        let read = store.read(&digest, Some(ByteRange { start, length })).await.unwrap();
         let (from, to) = (start as usize, (start + length) as usize);
         assert_eq!(read.size, 700_000);
         assert!(collect(read.body).await == bytes[from..to], "{start}+{length}");
@@ -91,10 +69,7 @@ pub async fn a_range_is_exactly_its_bytes(store: &dyn BlobStore) {
 pub async fn a_removed_blob_is_gone_and_removing_it_again_is_fine(store: &dyn BlobStore) {
     let digest = put(store, b"short lived").await;
     store.remove(&digest).await.unwrap();
-    assert!(matches!(
-        store.stat(&digest).await,
-        Err(Error::BlobNotFound { .. })
-    ));
+    assert!(matches!(store.stat(&digest).await, Err(Error::BlobNotFound { .. })));
     store.remove(&digest).await.unwrap();
 }
 
@@ -105,10 +80,7 @@ pub async fn sha512_is_a_digest_like_any_other(store: &dyn BlobStore) {
         store.put(&digest, Bytes::from(bytes.clone())).await.unwrap();
         let read = store.read(&digest, None).await.unwrap();
         assert!(collect(read.body).await == bytes);
-        assert!(matches!(
-            store.stat(&Digest::of(&bytes)).await,
-            Err(Error::BlobNotFound { .. })
-        ));
+        assert!(matches!(store.stat(&Digest::of(&bytes)).await, Err(Error::BlobNotFound { .. })));
     }
 }
 
@@ -122,18 +94,9 @@ pub async fn blobs_are_listed_in_the_order_of_their_digests(store: &dyn BlobStor
     expected.push(long);
     expected.sort();
 
-    let all: Vec<_> = store
-        .list(None)
-        .map_ok(|listed| listed.digest)
-        .try_collect()
-        .await
-        .unwrap();
-    let rest: Vec<_> = store
-        .list(Some(expected[7]))
-        .map_ok(|listed| listed.digest)
-        .try_collect()
-        .await
-        .unwrap();
+    let all: Vec<_> = store.list(None).map_ok(|listed| listed.digest).try_collect().await.unwrap();
+    let rest: Vec<_> =
+        store.list(Some(expected[7])).map_ok(|listed| listed.digest).try_collect().await.unwrap();
 
     assert_eq!(all, expected);
     assert_eq!(rest, expected[8..]);

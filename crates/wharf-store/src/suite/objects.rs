@@ -62,12 +62,7 @@ pub async fn a_removed_object_is_absent(store: &dyn Objects) {
     assert!(store.remove(&key).await.unwrap());
     assert_eq!(store.get(&key).await.unwrap(), None);
     assert!(!store.remove(&key).await.unwrap());
-    assert!(
-        !store
-            .has_children(&Dir::Revisions(&repo, Algorithm::Sha256))
-            .await
-            .unwrap()
-    );
+    assert!(!store.has_children(&Dir::Revisions(&repo, Algorithm::Sha256)).await.unwrap());
 }
 
 pub async fn children_are_in_byte_order_and_hold_what_they_must(store: &dyn Objects) {
@@ -79,24 +74,12 @@ pub async fn children_are_in_byte_order_and_hold_what_they_must(store: &dyn Obje
     put(store, &Key::TagIndexLink(&repo, &tag("aa"), &digest), PutIf::Any).await;
     let dir = Dir::Tags(&repo);
 
-    assert_eq!(
-        store.children(&dir, None, 10).await.unwrap(),
-        ["a", "a-1", "a.1", "b"]
-    );
+    assert_eq!(store.children(&dir, None, 10).await.unwrap(), ["a", "a-1", "a.1", "b"]);
     assert_eq!(store.children(&dir, Some("a"), 2).await.unwrap(), ["a-1", "a.1"]);
-    assert_eq!(
-        store.children(&dir, Some("aaa"), usize::MAX).await.unwrap(),
-        ["b"]
-    );
+    assert_eq!(store.children(&dir, Some("aaa"), usize::MAX).await.unwrap(), ["b"]);
     assert!(store.children(&dir, None, 0).await.unwrap().is_empty());
     assert!(store.has_children(&dir).await.unwrap());
-    assert!(
-        store
-            .children(&Dir::Tags(&repository("none")), None, 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(store.children(&Dir::Tags(&repository("none")), None, 10).await.unwrap().is_empty());
     assert!(!store.has_children(&Dir::Tags(&repository("none"))).await.unwrap());
 }
 
@@ -109,15 +92,9 @@ pub async fn removing_a_level_leaves_its_neighbours(store: &dyn Objects) {
     }
     store.remove_all(&Dir::TagIndex(&repo, &one)).await.unwrap();
     store.remove_all(&Dir::TagIndex(&repo, &one)).await.unwrap();
-    assert_eq!(
-        store.get(&Key::TagIndexLink(&repo, &one, &digest)).await.unwrap(),
-        None
-    );
+    assert_eq!(store.get(&Key::TagIndexLink(&repo, &one, &digest)).await.unwrap(), None);
     assert_eq!(store.get(&Key::TagLink(&repo, &one)).await.unwrap(), Some(ONE));
-    assert_eq!(
-        store.get(&Key::TagIndexLink(&repo, &two, &digest)).await.unwrap(),
-        Some(ONE)
-    );
+    assert_eq!(store.get(&Key::TagIndexLink(&repo, &two, &digest)).await.unwrap(), Some(ONE));
 }
 
 pub async fn a_tag_put_while_another_is_removed_stays(store: &dyn Objects) {

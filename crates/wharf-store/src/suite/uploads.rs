@@ -14,9 +14,7 @@ use crate::error::{BoxError, Error};
 /// A stream the test feeds by hand, and that ends when the sender is dropped.
 fn fed() -> (mpsc::Sender<Result<Bytes, BoxError>>, ByteStream) {
     let (sender, receiver) = mpsc::channel(1);
-    let stream = stream::unfold(receiver, |mut receiver| async {
-        Some((receiver.recv().await?, receiver))
-    });
+    let stream = stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
     (sender, stream.boxed())
 }
 
@@ -44,14 +42,8 @@ pub async fn mismatched_commit_leaves_nothing(store: &dyn BlobStore) {
     let error = store.commit(&key, &promised).await.unwrap_err();
 
     assert!(matches!(error, Error::DigestMismatch { .. }), "{error:?}");
-    assert!(matches!(
-        store.stat(&promised).await,
-        Err(Error::BlobNotFound { .. })
-    ));
-    assert!(matches!(
-        store.stat(&Digest::of(b"delivered")).await,
-        Err(Error::BlobNotFound { .. })
-    ));
+    assert!(matches!(store.stat(&promised).await, Err(Error::BlobNotFound { .. })));
+    assert!(matches!(store.stat(&Digest::of(b"delivered")).await, Err(Error::BlobNotFound { .. })));
 }
 
 pub async fn a_mismatched_upload_can_still_be_committed_rightly(store: &dyn BlobStore) {
@@ -70,10 +62,7 @@ pub async fn bytes_offered_elsewhere_than_at_the_end_are_refused(store: &dyn Blo
     store.append(&key, 0, once(b"12345")).await.unwrap();
     for offset in [0, 4, 6] {
         let error = store.append(&key, offset, once(b"x")).await.unwrap_err();
-        assert!(
-            matches!(error, Error::OffsetMismatch { stored: 5, .. }),
-            "{error:?}"
-        );
+        assert!(matches!(error, Error::OffsetMismatch { stored: 5, .. }), "{error:?}");
     }
     assert_eq!(store.status(&key).await.unwrap().offset, 5);
 }
@@ -131,12 +120,7 @@ pub async fn two_writers_cannot_mix(store: &dyn BlobStore) {
     let (first, refused) = tokio::join!(first, second);
 
     assert_eq!(first.unwrap(), 12);
-    assert!(
-        refused
-            .iter()
-            .all(|error| matches!(error, Error::UploadBusy { .. })),
-        "{refused:?}"
-    );
+    assert!(refused.iter().all(|error| matches!(error, Error::UploadBusy { .. })), "{refused:?}");
     store.commit(&key, &Digest::of(b"first writer")).await.unwrap();
 }
 
@@ -157,12 +141,7 @@ async fn assert_not_open(store: &dyn BlobStore, key: &crate::UploadKey) {
         store.commit(key, &Digest::of(b"")).await.map(|_| ()),
         store.abort(key).await,
     ];
-    assert!(
-        answers
-            .iter()
-            .all(|answer| matches!(answer, Err(Error::UploadNotFound { .. }))),
-        "{answers:?}"
-    );
+    assert!(answers.iter().all(|answer| matches!(answer, Err(Error::UploadNotFound { .. }))), "{answers:?}");
 }
 
 pub async fn an_upload_that_is_not_open_is_not_found(store: &dyn BlobStore) {

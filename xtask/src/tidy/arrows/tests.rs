@@ -3,21 +3,9 @@
 use super::*;
 
 fn member(name: &str, normal: &[&str], dev: &[&str]) -> Crate {
-    let dependency = |for_tests| {
-        move |name: &&str| Dependency {
-            name: (*name).to_owned(),
-            for_tests,
-        }
-    };
-    let dependencies = normal
-        .iter()
-        .map(dependency(false))
-        .chain(dev.iter().map(dependency(true)));
-    Crate {
-        name: name.to_owned(),
-        folder: format!("crates/{name}"),
-        dependencies: dependencies.collect(),
-    }
+    let dependency = |for_tests| move |name: &&str| Dependency { name: (*name).to_owned(), for_tests };
+    let dependencies = normal.iter().map(dependency(false)).chain(dev.iter().map(dependency(true)));
+    Crate { name: name.to_owned(), folder: format!("crates/{name}"), dependencies: dependencies.collect() }
 }
 
 #[track_caller]
@@ -25,33 +13,19 @@ fn check(name: &str, normal: &[&str], dev: &[&str], expected: &[&str]) {
     let found = super::check(&[member(name, normal, dev)]);
     let messages: Vec<_> = found.iter().map(|finding| finding.message.as_str()).collect();
     assert_eq!(messages, expected);
-    assert!(
-        found
-            .iter()
-            .all(|finding| finding.path == format!("crates/{name}/Cargo.toml"))
-    );
+    assert!(found.iter().all(|finding| finding.path == format!("crates/{name}/Cargo.toml")));
 }
 
 #[test]
 fn arrows_of_the_table_are_permitted() {
-    check(
-        "wharf-core",
-        &["wharf-oci", "wharf-store", "tokio"],
-        &["wharf-testkit", "hyper"],
-        &[],
-    );
+    check("wharf-core", &["wharf-oci", "wharf-store", "tokio"], &["wharf-testkit", "hyper"], &[]);
     check("wharf-server", SERVER_SIDE, &[], &[]);
     check("wharf-e2e", &["wharf-testkit", "wharf-client", "hyper"], &[], &[]);
 }
 
 #[test]
 fn an_arrow_upwards_is_refused() {
-    check(
-        "wharf-store",
-        &["wharf-core"],
-        &[],
-        &["wharf-store may not use wharf-core; it may use wharf-oci"],
-    );
+    check("wharf-store", &["wharf-core"], &[], &["wharf-store may not use wharf-core; it may use wharf-oci"]);
     check(
         "wharf-oci",
         &["wharf-store"],
@@ -62,12 +36,7 @@ fn an_arrow_upwards_is_refused() {
 
 #[test]
 fn an_arrow_that_only_tests_use_is_refused_too() {
-    check(
-        "wharf-auth",
-        &[],
-        &["wharf-core"],
-        &["wharf-auth may not use wharf-core; it may use wharf-oci"],
-    );
+    check("wharf-auth", &[], &["wharf-core"], &["wharf-auth may not use wharf-core; it may use wharf-oci"]);
 }
 
 #[test]
@@ -88,18 +57,8 @@ fn a_development_crate_is_refused_in_what_ships() {
 
 #[test]
 fn what_a_crate_must_never_know_is_refused() {
-    check(
-        "wharf-core",
-        &["hyper"],
-        &[],
-        &["wharf-core must never know hyper"],
-    );
-    check(
-        "wharf-http",
-        &["serde-saphyr"],
-        &[],
-        &["wharf-http must never know serde-saphyr"],
-    );
+    check("wharf-core", &["hyper"], &[], &["wharf-core must never know hyper"]);
+    check("wharf-http", &["serde-saphyr"], &[], &["wharf-http must never know serde-saphyr"]);
 }
 
 #[test]
@@ -114,16 +73,10 @@ fn a_crate_without_a_row_is_refused() {
 
 #[test]
 fn a_crate_without_a_row_is_no_arrow_target() {
-    let crates = [
-        member("wharf-proxy", &[], &[]),
-        member("wharf-core", &["wharf-proxy"], &[]),
-    ];
+    let crates = [member("wharf-proxy", &[], &[]), member("wharf-core", &["wharf-proxy"], &[])];
     let found = super::check(&crates);
 
-    assert_eq!(
-        found[1].message,
-        "wharf-core may not use wharf-proxy; it may use wharf-oci, wharf-store"
-    );
+    assert_eq!(found[1].message, "wharf-core may not use wharf-proxy; it may use wharf-oci, wharf-store");
 }
 
 #[test]
@@ -139,9 +92,5 @@ fn the_workspace_is_read_from_cargo() {
 
     let this = crates.iter().find(|each| each.name == "xtask").unwrap();
     assert_eq!(this.folder, "xtask");
-    assert!(
-        this.dependencies
-            .iter()
-            .any(|dependency| dependency.name == "clap")
-    );
+    assert!(this.dependencies.iter().any(|dependency| dependency.name == "clap"));
 }

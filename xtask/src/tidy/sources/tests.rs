@@ -63,11 +63,7 @@ fn names_that_say_nothing_are_refused() {
     check("src/utils.rs", "//! A.\n", &[1]);
     check("src/types/digest.rs", "//! A.\n", &[1]);
     check("src/media_types.rs", "//! A.\n", &[]);
-    check(
-        "src/lib.rs",
-        "//! A.\n\npub(crate) mod helpers;\nmod common {}\n",
-        &[3, 4],
-    );
+    check("src/lib.rs", "//! A.\n\npub(crate) mod helpers;\nmod common {}\n", &[3, 4]);
 }
 
 #[test]
@@ -81,16 +77,8 @@ fn an_ignored_test_is_refused() {
 fn allow_is_refused_and_expect_is_not() {
     check("src/a.rs", "//! A.\n#[allow(dead_code)]\nfn a() {}\n", &[2]);
     check("src/a.rs", "//! A.\n#![allow(dead_code)]\n", &[2]);
-    check(
-        "src/a.rs",
-        "//! A.\n#[cfg_attr(test,\n    allow(dead_code))]\nfn a() {}\n",
-        &[2],
-    );
-    check(
-        "src/a.rs",
-        "//! A.\n#[expect(dead_code, reason = \"#[allow(x)] ends\")]\nfn a() {}\n",
-        &[],
-    );
+    check("src/a.rs", "//! A.\n#[cfg_attr(test,\n    allow(dead_code))]\nfn a() {}\n", &[2]);
+    check("src/a.rs", "//! A.\n#[expect(dead_code, reason = \"#[allow(x)] ends\")]\nfn a() {}\n", &[]);
     check("src/a.rs", "//! A.\nfn a() { allow([1]) }\n", &[]);
 }
 
@@ -109,9 +97,5 @@ fn a_sleep_in_a_test_module_is_refused_and_one_beside_it_is_not() {
     let text = "//! A.\nfn a() { sleep(PAUSE) }\n#[cfg(test)]\nmod tests {\n    fn b() { sleep(PAUSE) }\n}\n\
                 fn c() { sleep(PAUSE) }\n";
     check("src/a.rs", text, &[5]);
-    check(
-        "src/a.rs",
-        "//! A.\n#[cfg(test)]\nmod tests;\nfn a() { sleep(PAUSE) }\n",
-        &[],
-    );
+    check("src/a.rs", "//! A.\n#[cfg(test)]\nmod tests;\nfn a() { sleep(PAUSE) }\n", &[]);
 }

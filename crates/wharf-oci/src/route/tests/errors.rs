@@ -6,11 +6,7 @@ use crate::ErrorCode;
 #[track_caller]
 fn refused(line: &str, status: u16, code: ErrorCode) -> RouteError {
     let error = parse(line).expect_err(line);
-    assert_eq!(
-        (error.status(), error.code()),
-        (status, code),
-        "{line}: {error:?}"
-    );
+    assert_eq!((error.status(), error.code()), (status, code), "{line}: {error:?}");
     error
 }
 
@@ -89,9 +85,7 @@ fn a_bad_name_is_refused_everywhere() {
             refused(&line, 400, ErrorCode::NameInvalid);
         }
     }
-    let detail = refused("GET /v2/foo/BAR/tags/list", 400, ErrorCode::NameInvalid)
-        .detail()
-        .unwrap();
+    let detail = refused("GET /v2/foo/BAR/tags/list", 400, ErrorCode::NameInvalid).detail().unwrap();
     assert_eq!(detail["name"], "foo/BAR");
     assert!(detail["reason"].as_str().unwrap().contains("'B'"), "{detail}");
 }
@@ -101,33 +95,14 @@ fn a_bad_tag_is_unknown_when_read_and_invalid_when_written() {
     let long = "t".repeat(129);
     for bad in ["-t", ".t", "t%20", "", &long] {
         for method in ["GET", "HEAD"] {
-            let error = refused(
-                &format!("{method} /v2/a/manifests/{bad}"),
-                404,
-                ErrorCode::ManifestUnknown,
-            );
-            assert!(
-                error
-                    .detail()
-                    .unwrap()
-                    .as_str()
-                    .unwrap()
-                    .starts_with("unknown tag=")
-            );
+            let error = refused(&format!("{method} /v2/a/manifests/{bad}"), 404, ErrorCode::ManifestUnknown);
+            assert!(error.detail().unwrap().as_str().unwrap().starts_with("unknown tag="));
         }
         for method in ["PUT", "DELETE"] {
-            refused(
-                &format!("{method} /v2/a/manifests/{bad}"),
-                400,
-                ErrorCode::TagInvalid,
-            );
+            refused(&format!("{method} /v2/a/manifests/{bad}"), 400, ErrorCode::TagInvalid);
         }
     }
-    refused(
-        "PUT /v2/a/manifests/<d0>?tag=ok&tag=-",
-        400,
-        ErrorCode::TagInvalid,
-    );
+    refused("PUT /v2/a/manifests/<d0>?tag=ok&tag=-", 400, ErrorCode::TagInvalid);
     refused("PUT /v2/a/manifests/<d0>?tag=", 400, ErrorCode::TagInvalid);
     let error = refused("PUT /v2/a/manifests/latest?tag=other", 400, ErrorCode::TagInvalid);
     assert_eq!(error, RouteError::TagParamNeedsDigest);
@@ -136,11 +111,7 @@ fn a_bad_tag_is_unknown_when_read_and_invalid_when_written() {
 #[test]
 fn too_many_tags_are_too_long_a_request() {
     let tags = vec!["tag=t"; MAX_TAGS + 1].join("&");
-    let error = refused(
-        &format!("PUT /v2/a/manifests/<d0>?{tags}"),
-        414,
-        ErrorCode::TagInvalid,
-    );
+    let error = refused(&format!("PUT /v2/a/manifests/<d0>?{tags}"), 414, ErrorCode::TagInvalid);
     assert_eq!(error, RouteError::TooManyTags { given: MAX_TAGS + 1 });
 }
 
@@ -163,10 +134,7 @@ fn a_bad_digest_is_refused() {
         let error = refused(line, 400, ErrorCode::DigestInvalid);
         assert_eq!(error.detail(), Some(error.to_string().into()), "{line}");
     }
-    for line in [
-        "PUT /v2/a/blobs/uploads/<id>",
-        "PUT /v2/a/blobs/uploads/<id>?digest=&digest=<d0>",
-    ] {
+    for line in ["PUT /v2/a/blobs/uploads/<id>", "PUT /v2/a/blobs/uploads/<id>?digest=&digest=<d0>"] {
         let error = refused(line, 400, ErrorCode::DigestInvalid);
         assert_eq!(error.detail(), Some(json!("digest missing")));
     }
@@ -176,11 +144,7 @@ fn a_bad_digest_is_refused() {
 fn an_upload_that_cannot_be_is_unknown() {
     for method in ["GET", "HEAD", "PUT", "PATCH", "DELETE"] {
         for end in ["", "/", "/_", "/a.b", "/%2e%2e", "/-"] {
-            refused(
-                &format!("{method} /v2/a/blobs/uploads{end}"),
-                404,
-                ErrorCode::BlobUploadUnknown,
-            );
+            refused(&format!("{method} /v2/a/blobs/uploads{end}"), 404, ErrorCode::BlobUploadUnknown);
         }
     }
 }
@@ -195,11 +159,7 @@ fn a_bad_page_size_is_sent_back() {
         ("-99999999999999999999", json!({ "n": "-99999999999999999999" })),
     ] {
         for path in ["/v2/_catalog", "/v2/a/tags/list", "/v2/a/referrers/<d0>"] {
-            let error = refused(
-                &format!("GET {path}?n={given}"),
-                400,
-                ErrorCode::PaginationNumberInvalid,
-            );
+            let error = refused(&format!("GET {path}?n={given}"), 400, ErrorCode::PaginationNumberInvalid);
             assert_eq!(error.detail(), Some(detail.clone()));
         }
     }
@@ -224,20 +184,11 @@ fn broken_encoding_is_refused() {
     for (line, parameter) in [
         ("GET /v2/a/tags/list?last=%0d%0a", "last"),
         ("GET /v2/a/tags/list?n=%", "n"),
-        (
-            "GET /v2/a/referrers/<d0>?artifactType=ok&artifactType=%ff",
-            "artifactType",
-        ),
+        ("GET /v2/a/referrers/<d0>?artifactType=ok&artifactType=%ff", "artifactType"),
         ("PUT /v2/a/manifests/<d0>?tag=%zz", "tag"),
         ("PUT /v2/a/blobs/uploads/<id>?digest=%zz", "digest"),
     ] {
         let error = refused(line, 400, ErrorCode::NameInvalid);
-        assert_eq!(
-            error,
-            RouteError::Encoding {
-                parameter: Some(parameter)
-            },
-            "{line}"
-        );
+        assert_eq!(error, RouteError::Encoding { parameter: Some(parameter) }, "{line}");
     }
 }

@@ -1,0 +1,191 @@
+//! A store that fails when it is told to, and remembers what was written to it in which order.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use wharf_oci::{ByteRange, Digest};
+use wharf_store::layout::{Dir, Key};
+use wharf_store::{
+    Announced, BlobRead, BlobStat, BlobStore, ByteStream, Error, LayoutMetadata, ListedBlob, MemoryStore,
+    Objects, PutIf, PutOutcome, Result, Retry, UploadKey, UploadStatus,
+};
+
+use crate::{Options, Registry};
+
+/// A memory store behind a wire that can be cut.
+#[derive(Debug, Default, Clone)]
+pub(super) struct FailingStore {
+    pub(super) inner: MemoryStore,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many calls still succeed; `None`: all.
+    left: Option<usize>,
+    failed: usize,
+    written: Vec<&'static str>,
+}
+
+impl FailingStore {
+    /// A registry over this store.
+    pub(super) fn registry(&self) -> Registry {
+        let metadata = LayoutMetadata::new(Arc::new(self.clone())).with_concurrency(1);
+        Registry::new(Arc::new(self.clone()), Arc::new(metadata), Options::default())
+    }
+
+    /// The next `calls` succeed and all after them fail.
+    pub(super) fn fail_after(&self, calls: usize) {
+        self.state.lock().unwrap().left = Some(calls);
+    }
+
+    /// From now on everything succeeds; returns how many calls have failed since the last time.
+    pub(super) fn repair(&self) -> usize {
+        let mut state = self.state.lock().unwrap();
+        state.left = None;
+        std::mem::take(&mut state.failed)
+    }
+
+    /// What was written since the last call, in order.
+    pub(super) fn written(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.state.lock().unwrap().written)
+    }
+
+    fn call(&self, operation: &str) -> Result<()> {
+        let mut state = self.state.lock().unwrap();
+        match &mut state.left {
+            None => Ok(()),
+            Some(0) => {
+                state.failed += 1;
+                Err(Error::Backend {
+                    backend: "failing",
+                    operation: operation.to_owned(),
+                    retry: Retry::Later,
+                    source: "the wire is cut".into(),
+                })
+            }
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&self, what: &'static str) -> Result<()> {
+        self.call(what)?;
+        self.state.lock().unwrap().written.push(what);
+        Ok(())
+    }
+}
+
+#[async_trait::async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl BlobStore for FailingStore {
+    async fn stat(&self, digest: &Digest) -> Result<BlobStat> {
+        self.call("stat a blob")?;
+        self.inner.stat(digest).await
+    }
+
+    async fn read(&self, digest: &Digest, range: Option<ByteRange>) -> Result<BlobRead> {
+        self.call("read a blob")?;
+        self.inner.read(digest, range).await
+    }
+
+    async fn put(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
+        self.write("bytes")?;
+        BlobStore::put(&self.inner, digest, bytes).await
+    }
+
+    async fn remove(&self, digest: &Digest) -> Result<()> {
+        self.write("-bytes")?;
+        BlobStore::remove(&self.inner, digest).await
+    }
+
+    fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {
+        self.inner.list(after)
+    }
+
+    async fn begin(&self, key: &UploadKey, announced: Announced) -> Result<()> {
+        self.call("begin an upload")?;
+        self.inner.begin(key, announced).await
+    }
+
+    async fn append(&self, key: &UploadKey, offset: u64, bytes: ByteStream) -> Result<u64> {
+        self.call("append")?;
+        self.inner.append(key, offset, bytes).await
+    }
+
+    async fn status(&self, key: &UploadKey) -> Result<UploadStatus> {
+        self.call("look at an upload")?;
+        self.inner.status(key).await
+    }
+
+    async fn commit(&self, key: &UploadKey, digest: &Digest) -> Result<u64> {
+        self.write("bytes")?;
+        self.inner.commit(key, digest).await
+    }
+
+    async fn abort(&self, key: &UploadKey) -> Result<()> {
+        self.call("abort")?;
+        self.inner.abort(key).await
+    }
+
+    fn uploads(&self, begun_before: SystemTime) -> BoxStream<'_, Result<UploadKey>> {
+        self.inner.uploads(begun_before)
+    }
+}
+
+#[async_trait::async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl Objects for FailingStore {
+    async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>> {
+        self.call("get")?;
+        self.inner.get(key).await
+    }
+
+    async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
+        self.write(kind(key).0)?;
+        Objects::put(&self.inner, key, bytes, condition).await
+    }
+
+    async fn remove(&self, key: &Key<'_>) -> Result<bool> {
+        self.write(kind(key).1)?;
+        Objects::remove(&self.inner, key).await
+    }
+
+    async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
+        self.call("remove all")?;
+        self.inner.remove_all(dir).await
+    }
+
+    async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        self.call("list")?;
+        self.inner.children(dir, after, limit).await
+    }
+
+    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
+        self.call("look for any")?;
+        self.inner.has_children(dir).await
+    }
+
+    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {
+        self.call("renew")?;
+        self.inner.renew(key, older_than).await
+    }
+}
+
+/// What a key is called in the list of what was written, and in that of what was removed.
+fn kind(key: &Key<'_>) -> (&'static str, &'static str) {
+    match key {
+        Key::BlobData(_) => ("bytes", "-bytes"),
+        Key::LayerLink(..) => ("blob link", "-blob link"),
+        Key::RevisionLink(..) => ("revision", "-revision"),
+        Key::TagLink(..) => ("tag", "-tag"),
+        Key::TagIndexLink(..) => ("tag history", "-tag history"),
+        Key::Referrer(..) => ("referrer", "-referrer"),
+        Key::UploadData(_) | Key::UploadStartedAt(_) | Key::UploadRecord(_) => ("upload", "-upload"),
+    }
+}

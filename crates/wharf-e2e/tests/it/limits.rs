@@ -1,0 +1,127 @@
+//! How much is taken, and how long is waited.
+
+use std::time::Duration;
+
+use wharf_http::{Limits, Options};
+use wharf_oci::{ErrorCode, MediaType};
+use wharf_testkit::images::{Blob, Image, Manifest};
+use wharf_testkit::push;
+use wharf_testkit::registry::{ScratchRegistry, Setup};
+
+/// The size of a manifest that every client and registry takes.
+const MANIFEST_BYTES: usize = 4 * 1024 * 1024;
+
+async fn limited(limits: Limits) -> ScratchRegistry {
+    let edge = Options { limits, ..Options::default() };
+    ScratchRegistry::memory_with(Setup { edge, ..Setup::default() }).await
+}
+
+/// An empty index, filled up with blanks to this length.
+fn padded(length: usize) -> Manifest {
+    let text = r#"{"schemaVersion":2,"manifests":[]}"#;
+    let blanks = " ".repeat(length - text.len());
+    Manifest::from_bytes(MediaType::OCI_INDEX, format!("{text}{blanks}"))
+}
+
+#[tokio::test]
+async fn a_manifest_of_exactly_the_limit_is_taken() {
+    let registry = ScratchRegistry::start().await;
+    let manifest = padded(MANIFEST_BYTES);
+    push::manifest(&registry, "a", "large", &manifest).await;
+    let response = registry.get("/v2/a/manifests/large").send().await.expect(200);
+    assert!(response.body == manifest.bytes);
+    let chunked = registry.put("/v2/a/manifests/again").header("Content-Type", manifest.media_type.as_str());
+    let _ = chunked.chunks([manifest.bytes]).send().await.expect(201);
+}
+
+#[tokio::test]
+async fn a_manifest_beyond_the_limit_is_too_large() {
+    let registry = ScratchRegistry::start().await;
+    let put = || {
+        let request = registry.put("/v2/a/manifests/large");
+        request.header("Content-Type", MediaType::OCI_INDEX.as_str())
+    };
+    for length in [MANIFEST_BYTES + 1, 3 * MANIFEST_BYTES] {
+        let manifest = padded(length);
+        let _ = put().body(manifest.bytes.clone()).send().await.refused(413, ErrorCode::ManifestInvalid);
+        let _ = put().chunks([manifest.bytes]).send().await.refused(413, ErrorCode::ManifestInvalid);
+    }
+    let _ = registry.get("/v2/a/manifests/large").send().await.expect(404);
+}
+
+#[tokio::test]
+async fn a_client_that_asks_first_need_not_send_what_is_too_large() {
+    let registry = ScratchRegistry::start().await;
+    let mut connection = registry.connect().await;
+    let put = registry
+        .put("/v2/a/manifests/large")
+        .header("Content-Type", MediaType::OCI_INDEX.as_str())
+        .header("Content-Length", (MANIFEST_BYTES + 1).to_string())
+        .header("Expect", "100-continue");
+    connection.begin(&put).await;
+    let _ = connection.response("PUT").await.refused(413, ErrorCode::ManifestInvalid);
+}
+
+/// Clients that mount from many repositories send tokens with very long lists of scopes.
+#[tokio::test]
+async fn a_head_of_64_kib_is_taken() {
+    let registry = ScratchRegistry::start().await;
+    let image = Image::random(1);
+    push::image(&registry, "a", "latest", &image).await;
+    let token = format!("Bearer {}", "t".repeat(64 * 1024));
+    let response =
+        registry.get("/v2/a/manifests/latest").header("Authorization", token).send().await.expect(200);
+    assert_eq!(response.body, image.manifest.bytes);
+    let mut request = registry.head("/v2/a/manifests/latest");
+    for index in 0..64 {
+        request = request.header(format!("X-Header-{index}"), "x".repeat(1000));
+    }
+    let _ = request.send().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_body_that_falls_silent_is_given_up_and_what_came_is_kept() {
+    let limits = Limits { body_idle_timeout: Duration::from_millis(50), ..Limits::default() };
+    let registry = limited(limits).await;
+    let location = push::begin(&registry, "a").await;
+    let mut connection = registry.connect().await;
+    connection.begin(&registry.patch(&location).header("Content-Length", "10")).await;
+    connection.write("12345").await;
+    let response = connection.response("PATCH").await.expect(408);
+    assert_eq!(response.codes().len(), 1);
+    let response = registry.get(&location).send().await.expect(204);
+    assert_eq!(response.header("Range"), Some("0-4"));
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_is_not_waited_for() {
+    let limits = Limits { head_timeout: Duration::from_millis(50), ..Limits::default() };
+    let registry = limited(limits).await;
+    for beginning in ["", "GET /v2/ HTTP/1.1\r\nX-Slow: "] {
+        let mut connection = registry.connect().await;
+        connection.write(beginning).await;
+        connection.closed().await;
+    }
+    let _ = registry.get("/v2/").send().await.expect(200);
+}
+
+#[tokio::test]
+async fn one_connection_too_many_waits_its_turn() {
+    let registry = limited(Limits { connections: 1, ..Limits::default() }).await;
+    let mut first = registry.connect().await;
+    let _ = first.send(registry.get("/v2/")).await.expect(200);
+    let mut second = registry.connect().await;
+    second.begin(&registry.get("/v2/")).await;
+    let _ = first.send(registry.get("/v2/")).await.expect(200);
+    drop(first);
+    let _ = second.response("GET").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_blob_is_of_any_size() {
+    let registry = ScratchRegistry::start().await;
+    let blob = Blob::random(1, 4 * MANIFEST_BYTES);
+    push::blob(&registry, "a", &blob).await;
+    let response = registry.get(format!("/v2/a/blobs/{}", blob.digest)).send().await.expect(200);
+    assert!(response.body == blob.bytes);
+}

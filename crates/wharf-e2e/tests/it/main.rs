@@ -1,0 +1,23 @@
+//! The whole registry through its socket: a raw client against a server on port 0, file by file as the URLs go.
+//!
+//! What is right is written here in full, and nowhere taken from the code that is tested.
+
+mod base;
+mod blobs;
+mod catalog;
+mod deletes;
+mod drain;
+mod errors;
+mod golden;
+mod limits;
+mod manifests;
+mod mounts;
+mod negotiation;
+mod promises;
+mod ranges;
+mod referrers;
+mod tags;
+mod uploads;
+
+/// A digest that nothing has.
+const NOBODYS: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";

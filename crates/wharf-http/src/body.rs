@@ -1,0 +1,129 @@
+//! How bytes leave.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http_body::{Frame, SizeHint};
+use wharf_core::{BlobBody, BoxError, ByteStream, FileRegion};
+
+/// No frame is longer, whatever its source: one frame is one system call on a reactor thread, and a longer one holds up
+/// every request beside it.
+const FRAME_BYTES: usize = 1024 * 1024;
+
+/// The body of a response.
+#[derive(Default)]
+pub struct Body {
+    source: Source,
+    /// What is left of a block that was longer than a frame.
+    carry: Bytes,
+    /// Bytes to come, if that is known.
+    remaining: Option<u64>,
+}
+
+#[derive(Default)]
+enum Source {
+    #[default]
+    Nothing,
+    File(FileRegion),
+    Stream(ByteStream),
+}
+
+impl Body {
+    /// No bytes.
+    pub fn empty() -> Self {
+        Self { source: Source::Nothing, carry: Bytes::new(), remaining: Some(0) }
+    }
+
+    /// These bytes.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        let carry = bytes.into();
+        Self { source: Source::Nothing, remaining: Some(carry.len() as u64), carry }
+    }
+
+    /// Whatever comes, of a length known or not.
+    pub fn stream(stream: ByteStream, length: Option<u64>) -> Self {
+        Self { source: Source::Stream(stream), carry: Bytes::new(), remaining: length }
+    }
+
+    /// `length` bytes of a blob. A redirect has no bytes.
+    pub fn blob(blob: BlobBody, length: u64) -> Self {
+        match blob {
+            BlobBody::File(region) => {
+                Self { source: Source::File(region), carry: Bytes::new(), remaining: Some(length) }
+            }
+            BlobBody::Bytes(bytes) => Self::full(bytes),
+            BlobBody::Stream(stream) => Self::stream(stream, Some(length)),
+            BlobBody::Redirect(_) => Self::empty(),
+        }
+    }
+
+    fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
+        if !self.carry.is_empty() {
+            return Poll::Ready(Some(Ok(std::mem::take(&mut self.carry))));
+        }
+        match &mut self.source {
+            Source::Nothing => Poll::Ready(None),
+            Source::File(region) => Pin::new(region).poll_next(cx),
+            Source::Stream(stream) => stream.as_mut().poll_next(cx),
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(block) = ready!(self.poll_block(cx)) else { return Poll::Ready(None) };
+        let mut block = block?;
+        if block.len() > FRAME_BYTES {
+            self.carry = block.split_off(FRAME_BYTES);
+        }
+        if let Some(remaining) = &mut self.remaining {
+            *remaining = remaining.saturating_sub(block.len() as u64);
+        }
+        Poll::Ready(Some(Ok(Frame::data(block))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.remaining == Some(0)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.remaining.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body").field("remaining", &self.remaining).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt;
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_frame_is_longer_than_a_mebibyte_whatever_its_source() {
+        let bytes = Bytes::from(vec![7; 5 * FRAME_BYTES / 2]);
+        let block = bytes.clone();
+        let stream = futures_util::stream::once(async move { Ok(block) }).boxed();
+        for mut body in [Body::full(bytes.clone()), Body::stream(stream, None)] {
+            let mut lengths = Vec::new();
+            while let Some(frame) = body.frame().await {
+                lengths.push(frame.expect("no error").into_data().expect("data").len());
+            }
+            assert_eq!(lengths, [FRAME_BYTES, FRAME_BYTES, FRAME_BYTES / 2]);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Errors on their way out: the one place that knows which status and code a failure has.
+
+use http::header::{ALLOW, HeaderName, HeaderValue, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Response, StatusCode};
+use serde_json::{Value, json};
+use wharf_auth::Refusal;
+use wharf_core::Error as CoreError;
+use wharf_oci::{ErrorBody, ErrorCode, ErrorEntry, Reference, RouteError, UploadRange, upload_path};
+
+use crate::body::Body;
+use crate::request_body::BodyError;
+use crate::respond;
+
+/// What a client is told to wait before it tries again, in seconds.
+const RETRY_AFTER_SECONDS: &str = "5";
+
+/// An answer that is not what was asked for.
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    entries: Vec<ErrorEntry>,
+    headers: Vec<(HeaderName, String)>,
+}
+
+impl ApiError {
+    /// The code's own status.
+    pub(crate) fn new(code: ErrorCode) -> Self {
+        Self::with_status(status(code.status()), code)
+    }
+
+    /// Another status than the code's own.
+    pub(crate) fn with_status(status: StatusCode, code: ErrorCode) -> Self {
+        Self { status, entries: vec![ErrorEntry::new(code)], headers: Vec::new() }
+    }
+
+    pub(crate) fn detail(mut self, detail: impl Into<Value>) -> Self {
+        let detail = detail.into();
+        self.entries = self.entries.into_iter().map(|entry| entry.with_detail(detail.clone())).collect();
+        self
+    }
+
+    /// Another message than the code's own, for clients that show nothing else.
+    pub(crate) fn message(mut self, message: &str) -> Self {
+        self.entries = self.entries.into_iter().map(|entry| entry.with_message(message)).collect();
+        self
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The body is longer than a manifest may be.
+    pub(crate) fn manifest_too_large(limit: usize) -> Self {
+        Self::with_status(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::ManifestInvalid)
+            .detail(format!("a manifest may be {limit} bytes long"))
+    }
+
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let body = ErrorBody { errors: self.entries }.to_json();
+        let mut response = respond::json(self.status, body);
+        for (name, value) in self.headers {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().append(name, value);
+            }
+        }
+        response
+    }
+}
+
+fn status(number: u16) -> StatusCode {
+    StatusCode::from_u16(number).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+impl From<RouteError> for ApiError {
+    fn from(error: RouteError) -> Self {
+        let answer = Self::with_status(status(error.status()), error.code());
+        let answer = match error.detail() {
+            Some(detail) => answer.detail(detail),
+            None => answer,
+        };
+        match error {
+            RouteError::MethodNotAllowed { allow } => answer.header(ALLOW, allow),
+            _ => answer,
+        }
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unauthenticated { challenge } => {
+                Self::new(ErrorCode::Unauthorized).header(WWW_AUTHENTICATE, challenge)
+            }
+            Refusal::Denied => Self::new(ErrorCode::Denied),
+            Refusal::Unavailable(source) => {
+                tracing::error!(
+                    error = &*source as &dyn std::error::Error,
+                    "could not decide who may do this"
+                );
+                Self::new(ErrorCode::Unavailable).header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+            }
+        }
+    }
+}
+
+impl From<CoreError> for ApiError {
+    fn from(error: CoreError) -> Self {
+        use CoreError as E;
+        match error {
+            E::RepositoryUnknown { repository } => {
+                Self::new(ErrorCode::NameUnknown).detail(json!({ "name": repository.as_str() }))
+            }
+            E::BlobUnknown { digest, .. } => Self::new(ErrorCode::BlobUnknown).detail(digest.to_string()),
+            E::ManifestUnknown { repository, reference } => {
+                Self::new(ErrorCode::ManifestUnknown).detail(match reference {
+                    Reference::Tag(tag) => format!("unknown tag={tag}"),
+                    Reference::Digest(digest) => {
+                        format!("unknown manifest name={repository} revision={digest}")
+                    }
+                })
+            }
+            E::UploadUnknown { .. } => Self::new(ErrorCode::BlobUploadUnknown),
+            E::UploadOffset { repository, id, stored } => Self::new(ErrorCode::RangeInvalid)
+                .detail(format!("the upload goes on at byte {stored}"))
+                .header(LOCATION, upload_path(&repository, &id, stored))
+                .header(RANGE, UploadRange(stored).to_string())
+                .header(respond::DOCKER_UPLOAD_UUID, id.as_str()),
+            E::DigestMismatch { .. } => Self::new(ErrorCode::DigestInvalid).detail(error.to_string()),
+            E::BodyBroken { source } => from_body(&source),
+            E::ManifestInvalid(invalid) => Self::new(ErrorCode::ManifestInvalid).detail(invalid.to_string()),
+            E::ReferencesUnknown { digests, .. } => {
+                let entry = |digest: &wharf_oci::Digest| {
+                    ErrorEntry::new(ErrorCode::ManifestBlobUnknown).with_detail(digest.to_string())
+                };
+                Self {
+                    entries: digests.iter().map(entry).collect(),
+                    ..Self::new(ErrorCode::ManifestBlobUnknown)
+                }
+            }
+            E::UrlForbidden { .. } => Self::new(ErrorCode::ManifestInvalid).detail(error.to_string()),
+            E::ClassRefused { .. } => Self::new(ErrorCode::Denied).detail(error.to_string()),
+            E::TagConflict { .. } => {
+                Self::with_status(StatusCode::PRECONDITION_FAILED, ErrorCode::TagInvalid)
+                    .detail(error.to_string())
+            }
+            E::DeletesDisabled => Self::new(ErrorCode::Unsupported).detail(error.to_string()),
+            E::Store(source) => {
+                tracing::error!(error = &source as &dyn std::error::Error, "storage failed");
+                if source.may_succeed_later() {
+                    Self::new(ErrorCode::Unavailable).header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+                } else {
+                    Self::new(ErrorCode::Unknown)
+                }
+            }
+        }
+    }
+}
+
+/// A body that did not come whole. Nobody may be there to read this.
+pub(crate) fn from_body(source: &wharf_core::BoxError) -> ApiError {
+    match source.downcast_ref::<BodyError>() {
+        Some(idle @ BodyError::Idle(_)) => {
+            ApiError::with_status(StatusCode::REQUEST_TIMEOUT, ErrorCode::SizeInvalid)
+                .detail(idle.to_string())
+        }
+        Some(BodyError::Broken(_)) | None => {
+            ApiError::new(ErrorCode::SizeInvalid).detail("the request body ended early")
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Blobs (end-2, end-10).
+
+use http::header::{CONTENT_TYPE, LOCATION};
+use http::{Response, StatusCode};
+use wharf_auth::{Access, Delete, Pull};
+use wharf_core::{BlobBody, BlobInfo, OpenBlob};
+use wharf_oci::{ByteRange, Digest, Resolved};
+
+use crate::body::Body;
+use crate::context::{Cx, resolve};
+use crate::errors::ApiError;
+use crate::multipart::Multipart;
+use crate::respond::{self, SetHeader};
+
+/// end-2: `GET /v2/<name>/blobs/<digest>`.
+pub(crate) async fn get(
+    cx: &Cx<'_>,
+    access: Access<Pull>,
+    digest: Digest,
+) -> Result<Response<Body>, ApiError> {
+    // What is not there, and what the client has, is said before anything about its ranges (RFC 9110, section 13.2.2).
+    let ranges = cx.ranges(&digest);
+    if !matches!(ranges, Ok(None)) || cx.has_already(&digest) {
+        let info = cx.registry.blob(access.repository(), &digest).await?;
+        if cx.has_already(&digest) {
+            return Ok(not_modified(&digest));
+        }
+        let resolved = ranges.and_then(|ranges| resolve(ranges, info.size_bytes));
+        let resolved =
+            resolved.map_err(|error| error.header(respond::DOCKER_CONTENT_DIGEST, digest.to_string()))?;
+        return match resolved {
+            Resolved::Whole => whole(cx, &access, &digest).await,
+            Resolved::One(range) => one(cx, &access, &info, range).await,
+            Resolved::Many(ranges) => many(cx, &access, &info, ranges).await,
+        };
+    }
+    whole(cx, &access, &digest).await
+}
+
+/// end-2: `HEAD /v2/<name>/blobs/<digest>`.
+///
+/// Answered here even where a GET would be redirected: a URL signed for GET is no good for HEAD.
+pub(crate) async fn head(
+    cx: &Cx<'_>,
+    access: Access<Pull>,
+    digest: Digest,
+) -> Result<Response<Body>, ApiError> {
+    let info = cx.registry.blob(access.repository(), &digest).await?;
+    if cx.has_already(&digest) {
+        return Ok(not_modified(&digest));
+    }
+    Ok(respond::blob_head(&digest, info.size_bytes))
+}
+
+/// end-10: `DELETE /v2/<name>/blobs/<digest>`.
+pub(crate) async fn delete(
+    cx: &Cx<'_>,
+    access: Access<Delete>,
+    digest: Digest,
+) -> Result<Response<Body>, ApiError> {
+    cx.registry.delete_blob(&cx.cause, access.repository(), &digest).await?;
+    Ok(respond::done(StatusCode::ACCEPTED))
+}
+
+async fn whole(cx: &Cx<'_>, access: &Access<Pull>, digest: &Digest) -> Result<Response<Body>, ApiError> {
+    let OpenBlob { info, body } = cx.registry.open_blob(access.repository(), digest).await?;
+    if let BlobBody::Redirect(url) = &body {
+        return Ok(redirect(digest, url));
+    }
+    let mut response = respond::blob_head(digest, info.size_bytes);
+    *response.body_mut() = Body::blob(body, info.size_bytes);
+    Ok(response)
+}
+
+async fn one(
+    cx: &Cx<'_>,
+    access: &Access<Pull>,
+    info: &BlobInfo,
+    range: ByteRange,
+) -> Result<Response<Body>, ApiError> {
+    let body = cx.registry.open_range(access.repository(), info, range).await?;
+    if let BlobBody::Redirect(url) = &body {
+        return Ok(redirect(&info.digest, url));
+    }
+    let mut response = respond::blob_head(&info.digest, info.size_bytes);
+    let content_range = range.content_range(info.size_bytes);
+    respond::partial(&mut response, range.length, Some(&content_range), Body::blob(body, range.length));
+    Ok(response)
+}
+
+/// Several ranges are always served here: object stores ignore or refuse them.
+async fn many(
+    cx: &Cx<'_>,
+    access: &Access<Pull>,
+    info: &BlobInfo,
+    ranges: Vec<ByteRange>,
+) -> Result<Response<Body>, ApiError> {
+    let parts = Multipart::new(ranges, info.size_bytes);
+    let (length, content_type) = (parts.length(), parts.content_type());
+    let stream = match cx.registry.open_blob(access.repository(), &info.digest).await?.body {
+        // All parts from one open file: they cannot be of different ages.
+        BlobBody::File(region) => parts.into_stream(move |range| {
+            let part = region.slice(range);
+            async move { Ok(BlobBody::File(part)) }
+        }),
+        _ => {
+            let (registry, repository, info) = (cx.registry.clone(), access.repository().clone(), *info);
+            parts.into_stream(move |range| {
+                let (registry, repository) = (registry.clone(), repository.clone());
+                async move { Ok(registry.open_range(&repository, &info, range).await?) }
+            })
+        }
+    };
+    let mut response = respond::blob_head(&info.digest, info.size_bytes);
+    response.set(CONTENT_TYPE, &content_type);
+    respond::partial(&mut response, length, None, Body::stream(stream, Some(length)));
+    Ok(response)
+}
+
+fn redirect(digest: &Digest, url: &str) -> Response<Body> {
+    let mut response = respond::done(StatusCode::TEMPORARY_REDIRECT);
+    response.set(LOCATION, url);
+    response.set(respond::DOCKER_CONTENT_DIGEST, &digest.to_string());
+    response
+}
+
+fn not_modified(digest: &Digest) -> Response<Body> {
+    let mut response = respond::empty(StatusCode::NOT_MODIFIED);
+    response.set(http::header::CACHE_CONTROL, "max-age=31536000");
+    response.identify(digest);
+    response
+}

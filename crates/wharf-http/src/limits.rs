@@ -1,0 +1,64 @@
+//! How much of everything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::addresses::Addresses;
+use crate::extra_headers::ExtraHeaders;
+use crate::log::AccessLog;
+
+/// How the edge behaves.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The limits.
+    pub limits: Limits,
+    /// Who writes the access log; nobody if the operator switched it off.
+    pub access_log: Option<Arc<dyn AccessLog>>,
+    /// Under which address clients reach us.
+    pub addresses: Addresses,
+    /// Headers the operator adds (`http.headers`).
+    pub headers: ExtraHeaders,
+    /// Whether nothing may be changed (`storage.maintenance.readonly`).
+    pub read_only: bool,
+    /// Whether clients may speak HTTP/2 without TLS, knowing beforehand that we do (`http.h2c`).
+    pub h2c: bool,
+}
+
+/// Every limit of the edge, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest manifest taken, in bytes; the specification asks for at least 4 MiB, and clients refuse more.
+    pub manifest_bytes: usize,
+    /// Most tags in a page that a client asks for (`tags.maxtags`); asking for more gives this many and a link.
+    pub tags_page: usize,
+    /// Most repositories in a page (`catalog.maxentries`).
+    pub catalog_page: usize,
+    /// Most referrers in a page.
+    pub referrers_page: usize,
+    /// Connections open at once. The next one waits in the kernel's queue.
+    pub connections: usize,
+    /// How long a connection may take to send a request's head, from its opening or from the response before.
+    pub head_timeout: Duration,
+    /// How long a body may be silent. There is no limit on how long it may take in all.
+    pub body_idle_timeout: Duration,
+    /// How long a client may refuse to take any more of a response.
+    pub write_idle_timeout: Duration,
+    /// How long requests in flight may take after the process was told to stop (`http.draintimeout`).
+    pub drain_timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            manifest_bytes: 4 * 1024 * 1024,
+            tags_page: 1000,
+            catalog_page: 1000,
+            referrers_page: 1000,
+            connections: 16_384,
+            head_timeout: Duration::from_secs(75),
+            body_idle_timeout: Duration::from_secs(120),
+            write_idle_timeout: Duration::from_secs(120),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What was asked and answered, told once, when the last byte is out or the client is gone.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, REFERER, USER_AGENT};
+use http::request::Parts;
+use http::{Method, StatusCode, Uri, Version};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::Instant;
+use wharf_core::{BoxError, Clock, SystemClock};
+
+use crate::body::Body;
+
+/// Who writes the access log. Must not block.
+pub trait AccessLog: fmt::Debug + Send + Sync + 'static {
+    /// Takes note of a request that is over.
+    fn record(&self, entry: &AccessEntry);
+}
+
+/// A request that is over.
+#[derive(Debug, Clone)]
+pub struct AccessEntry {
+    /// Who asked: the other end of the connection, or whom a trusted proxy names.
+    pub remote: Option<IpAddr>,
+    /// The caller's name, once somebody said it.
+    pub user: Option<Arc<str>>,
+    /// When it came.
+    pub at: SystemTime,
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub uri: Uri,
+    /// The version of HTTP.
+    pub version: Version,
+    /// What was answered.
+    pub status: StatusCode,
+    /// Bytes of body sent.
+    pub bytes: u64,
+    /// How long it took, to the last byte.
+    pub duration: Duration,
+    /// Whether the client was gone before the last byte.
+    pub aborted: bool,
+    /// The `Referer` header.
+    pub referer: Option<String>,
+    /// The `User-Agent` header.
+    pub user_agent: Option<String>,
+    /// The request, as it is named in the logs.
+    pub request_id: Arc<str>,
+}
+
+/// A response's body that notices its own end.
+#[derive(Debug)]
+pub struct LoggedBody {
+    body: Body,
+    record: Option<Record>,
+}
+
+/// An entry in the making.
+#[derive(Debug)]
+pub(crate) struct Record {
+    entry: AccessEntry,
+    begun: Instant,
+    log: Option<Arc<dyn AccessLog>>,
+}
+
+// === impl Record ===
+
+impl Record {
+    pub(crate) fn begin(
+        head: &Parts,
+        remote: Option<IpAddr>,
+        request_id: Arc<str>,
+        log: Option<Arc<dyn AccessLog>>,
+    ) -> Self {
+        let entry = AccessEntry {
+            remote,
+            user: None,
+            at: SystemClock.now(),
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            version: head.version,
+            status: StatusCode::OK,
+            bytes: 0,
+            duration: Duration::ZERO,
+            aborted: false,
+            referer: text(&head.headers, &REFERER),
+            user_agent: text(&head.headers, &USER_AGENT),
+            request_id,
+        };
+        Self { entry, begun: Instant::now(), log }
+    }
+
+    pub(crate) fn user(&mut self, user: Option<Arc<str>>) {
+        self.entry.user = user;
+    }
+
+    /// The rest of the record is made as the body goes out.
+    pub(crate) fn follow(mut self, status: StatusCode, body: Body) -> LoggedBody {
+        self.entry.status = status;
+        LoggedBody { body, record: Some(self) }
+    }
+
+    fn finish(mut self, aborted: bool) {
+        self.entry.duration = self.begun.elapsed();
+        self.entry.aborted = aborted;
+        if let Some(log) = &self.log {
+            log.record(&self.entry);
+        }
+        let AccessEntry { method, uri, status, bytes, .. } = &self.entry;
+        tracing::info!(
+            http.request.id = %self.entry.request_id,
+            http.request.method = %method,
+            http.request.uri = %uri,
+            http.response.status = status.as_u16(),
+            http.response.written = bytes,
+            duration_ms = u64::try_from(self.entry.duration.as_millis()).unwrap_or(u64::MAX),
+            "{}",
+            if aborted { "response cut short by the client" } else { "response completed" }
+        );
+    }
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+// === impl LoggedBody ===
+
+impl HttpBody for LoggedBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let (Some(record), Some(data)) = (&mut self.record, frame.data_ref())
+        {
+            record.entry.bytes += data.len() as u64;
+        }
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            tracing::error!(error = &**error as &dyn std::error::Error, "could not go on with a response");
+        }
+        if matches!(polled, Poll::Ready(None))
+            && let Some(record) = self.record.take()
+        {
+            record.finish(false);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for LoggedBody {
+    fn drop(&mut self) {
+        // A body that knows its length is not asked again after its last byte.
+        if let Some(record) = self.record.take() {
+            record.finish(!self.body.is_end_stream() && record_is_cut(&self.body));
+        }
+    }
+}
+
+/// Whether bytes were still to come when nobody wanted them any more.
+fn record_is_cut(body: &Body) -> bool {
+    body.size_hint().lower() > 0 || body.size_hint().upper().is_none()
+}

@@ -1,0 +1,160 @@
+//! How bytes come in.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use http_body::Body as HttpBody;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use wharf_core::{BoxError, ByteStream};
+
+/// How much of a body that nobody wanted is read, so that the client comes to read our answer instead of a reset.
+const DISCARDED_BYTES: usize = 1024 * 1024;
+
+/// How long that may take.
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why a body ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The client sent nothing for too long.
+    #[error("nothing came for {} s", .0.as_secs())]
+    Idle(Duration),
+    /// The client hung up, or broke the framing.
+    #[error("the connection broke")]
+    Broken(#[source] BoxError),
+}
+
+/// The body of a request, not yet asked for.
+pub(crate) struct RequestBody {
+    slot: Slot,
+    length: Option<u64>,
+}
+
+type Inner = Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>;
+
+/// Where the body is when no stream has it.
+type Slot = Arc<Mutex<Option<Inner>>>;
+
+/// The body as a stream. When it is dropped, what was not read goes back to where it came from.
+struct BodyStream {
+    slot: Slot,
+    inner: Option<Inner>,
+    idle: Duration,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+// === impl RequestBody ===
+
+impl RequestBody {
+    pub(crate) fn new<B>(body: B) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let length = body.size_hint().exact();
+        let inner: Inner = Box::pin(http_body_util::BodyExt::map_err(body, Into::into));
+        Self { slot: Arc::new(Mutex::new(Some(inner))), length }
+    }
+
+    /// How long it is, if the client said so.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// A second handle, to discard what a handler leaves.
+    pub(crate) fn handle(&self) -> Self {
+        Self { slot: Arc::clone(&self.slot), length: self.length }
+    }
+
+    /// The bytes. May be silent for `idle` at a time.
+    pub(crate) fn stream(&self, idle: Duration) -> ByteStream {
+        let inner = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+        BodyStream { slot: Arc::clone(&self.slot), inner, idle, timer: None }.boxed()
+    }
+
+    /// All bytes, or `None` if they are more than `limit`.
+    pub(crate) async fn collect(&self, limit: usize, idle: Duration) -> Result<Option<Bytes>, BoxError> {
+        if self.length.is_some_and(|length| length > limit as u64) {
+            return Ok(None);
+        }
+        let (mut stream, mut gathered) = (self.stream(idle), BytesMut::new());
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk?;
+            if gathered.len() + chunk.len() > limit {
+                return Ok(None);
+            }
+            // One chunk is all there is, nearly always.
+            if gathered.is_empty() && self.length == Some(chunk.len() as u64) {
+                return Ok(Some(chunk));
+            }
+            gathered.extend_from_slice(&chunk);
+        }
+        Ok(Some(gathered.freeze()))
+    }
+
+    /// Reads what is left of a body, within reason.
+    pub(crate) async fn discard(&self) {
+        let mut stream = self.stream(DISCARD_TIMEOUT);
+        let read = async {
+            let mut left = DISCARDED_BYTES;
+            while let Some(Ok(chunk)) = stream.next().await
+                && left > chunk.len()
+            {
+                left -= chunk.len();
+            }
+        };
+        // A client that sends more or slower than that gets its answer and a closed connection.
+        let _ = timeout(DISCARD_TIMEOUT, read).await;
+    }
+}
+
+// === impl BodyStream ===
+
+impl BodyStream {
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let idle = self.idle;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(idle)));
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(BodyError::Idle(idle))
+    }
+}
+
+impl Stream for BodyStream {
+    type Item = Result<Bytes, BoxError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+            match inner.as_mut().poll_frame(cx) {
+                Poll::Pending => {
+                    let error = ready!(self.poll_idle(cx));
+                    return Poll::Ready(Some(Err(error.into())));
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(Err(error))) => {
+                    return Poll::Ready(Some(Err(BodyError::Broken(error).into())));
+                }
+                Poll::Ready(Some(Ok(frame))) => {
+                    let deadline = Instant::now() + self.idle;
+                    if let Some(timer) = &mut self.timer {
+                        timer.as_mut().reset(deadline);
+                    }
+                    // Trailers say nothing to a registry.
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for BodyStream {
+    fn drop(&mut self) {
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = self.inner.take();
+    }
+}

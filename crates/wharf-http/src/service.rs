@@ -1,0 +1,181 @@
+//! A request from beginning to end.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, EXPECT, HeaderValue};
+use http::request::Parts;
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use wharf_auth::Authorizer;
+use wharf_core::{BoxError, Cause, Registry};
+use wharf_oci::{Route, RouteError};
+
+use crate::addresses::Reached;
+use crate::body::Body;
+use crate::context::Cx;
+use crate::dispatch::dispatch;
+use crate::errors::ApiError;
+use crate::limits::{Limits, Options};
+use crate::log::{LoggedBody, Record};
+use crate::request_body::RequestBody;
+use crate::respond;
+
+/// A registry as a service: takes HTTP requests, gives HTTP responses. Cheap to clone.
+///
+/// It is a `tower` service, so it can be mounted in any server; [`serve`](crate::serve) is ours.
+#[derive(Debug, Clone)]
+pub struct Service(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    authorizer: Arc<dyn Authorizer>,
+    options: Options,
+}
+
+/// Who is at the other end of the connection; a server puts it into the request's extensions for the access log.
+#[derive(Debug, Clone, Copy)]
+pub struct Remote(pub SocketAddr);
+
+impl Service {
+    /// The registry behind an authorizer.
+    pub fn new(registry: Registry, authorizer: Arc<dyn Authorizer>, options: Options) -> Self {
+        Self(Arc::new(Inner { registry, authorizer, options }))
+    }
+
+    /// The registry that is served.
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// The limits in force.
+    pub fn limits(&self) -> &Limits {
+        &self.0.options.limits
+    }
+
+    pub(crate) fn speaks_h2c(&self) -> bool {
+        self.0.options.h2c
+    }
+
+    /// Answers one request.
+    pub async fn respond<B>(&self, request: Request<B>) -> Response<LoggedBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let (head, body) = request.into_parts();
+        let request_id: Arc<str> = uuid::Uuid::now_v7().to_string().into();
+        let remote = head.extensions.get::<Remote>().map(|remote| remote.0.ip());
+        let client = self.0.options.addresses.client(Reached { headers: &head.headers, remote });
+        let access_log = self.0.options.access_log.clone();
+        let mut record = Record::begin(&head, client, Arc::clone(&request_id), access_log);
+        let body = RequestBody::new(body);
+        let left = body.handle();
+
+        let mut response = match self.answer(&head, &body, request_id, &mut record).await {
+            Ok(response) => response,
+            Err(error) => {
+                drop(body);
+                // A client that waits for our word before it sends gets it; another one may be in the middle of a body.
+                if !head.headers.contains_key(EXPECT) {
+                    left.discard().await;
+                }
+                error.into_response()
+            }
+        };
+        self.finish(&head, remote, &mut response);
+        let status = response.status();
+        response.map(|body| record.follow(status, body))
+    }
+
+    async fn answer(
+        &self,
+        head: &Parts,
+        body: &RequestBody,
+        request_id: Arc<str>,
+        record: &mut Record,
+    ) -> Result<Response<Body>, ApiError> {
+        let inner = &*self.0;
+        let path = inner.options.addresses.inside(head.uri.path()).ok_or(RouteError::NotFound)?;
+        let route = Route::parse(head.method.as_str(), path, head.uri.query())?;
+        if inner.options.read_only && changes(&route) {
+            return Err(ApiError::from(RouteError::MethodNotAllowed { allow: "GET, HEAD" }));
+        }
+        let credentials = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let caller = inner.authorizer.caller(credentials).await?;
+        record.user(caller.name.clone());
+        let cause = Cause { actor: caller.name.clone(), request_id };
+        let cx = Cx {
+            registry: &inner.registry,
+            authorizer: &*inner.authorizer,
+            limits: &inner.options.limits,
+            head,
+            caller,
+            cause,
+        };
+        dispatch(&cx, route, body).await
+    }
+
+    /// What every answer below `/v2` has, whatever it is about.
+    fn finish(&self, head: &Parts, remote: Option<IpAddr>, response: &mut Response<Body>) {
+        let options = &self.0.options;
+        if head.uri.path() == "/" {
+            return;
+        }
+        options.addresses.localize(Reached { headers: &head.headers, remote }, response.headers_mut());
+        response.headers_mut().insert(respond::API_VERSION, HeaderValue::from_static("registry/2.0"));
+        options.headers.add(&head.headers, response.headers_mut());
+    }
+}
+
+/// Whether a route changes anything, or begins to.
+fn changes(route: &Route) -> bool {
+    match route {
+        Route::PutManifest { .. }
+        | Route::DeleteManifest { .. }
+        | Route::DeleteBlob { .. }
+        | Route::BeginUpload { .. }
+        | Route::AppendUpload { .. }
+        | Route::FinishUpload { .. }
+        | Route::CancelUpload { .. } => true,
+        Route::Root
+        | Route::Base
+        | Route::BaseWithoutSlash
+        | Route::Options { .. }
+        | Route::Catalog { .. }
+        | Route::ListTags { .. }
+        | Route::ListReferrers { .. }
+        | Route::GetManifest { .. }
+        | Route::HeadManifest { .. }
+        | Route::GetBlob { .. }
+        | Route::HeadBlob { .. }
+        | Route::UploadStatus { .. } => false,
+    }
+}
+
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<LoggedBody>, Infallible>> + Send>>;
+
+impl<B> tower_service::Service<Request<B>> for Service
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<LoggedBody>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.respond(request).await) })
+    }
+}

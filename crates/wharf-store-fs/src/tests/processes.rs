@@ -1,0 +1,98 @@
+//! Two processes on one directory. Each test runs many times what must go well however the two fall together.
+
+use bytes::Bytes;
+use wharf_oci::Tag;
+use wharf_store::suite::{collect, repository};
+use wharf_store::{Objects, PutIf, PutOutcome};
+
+use super::*;
+
+const ROUNDS: usize = 150;
+
+/// Two stores that share nothing but the directory.
+fn two_processes() -> (TempDir, FsStore, FsStore) {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, two) = (reopened(&directory, "boot"), reopened(&directory, "boot"));
+    (directory, one, two)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_published_blob_is_not_written_to_by_who_was_late() {
+    let (_directory, one, two) = two_processes();
+    for round in 0..ROUNDS {
+        let (key, bytes) = (key("a", &format!("u{round}")), format!("the bytes of round {round}"));
+        let (digest, end) = (Digest::of(bytes.as_bytes()), bytes.len() as u64);
+        one.begin(&key, Announced::Nothing).await.unwrap();
+        one.append(&key, 0, once(&bytes)).await.unwrap();
+        let late = async {
+            match round % 3 {
+                0 => two.append(&key, end, once(b" and more")).await.map(drop),
+                1 => two.begin(&key, Announced::Nothing).await,
+                _ => two.abort(&key).await,
+            }
+        };
+        let (committed, _) = tokio::join!(one.commit(&key, &digest), late);
+        if committed.is_err() {
+            continue;
+        }
+        let read = one.read(&digest, None).await.unwrap();
+        assert_eq!(collect(read.body).await, bytes.as_bytes(), "round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_that_is_being_closed_is_never_seen_empty() {
+    let (_directory, one, two) = two_processes();
+    for round in 0..ROUNDS {
+        let key = key("a", &format!("u{round}"));
+        one.begin(&key, Announced::Nothing).await.unwrap();
+        one.append(&key, 0, once(b"bytes")).await.unwrap();
+        let watch = async {
+            loop {
+                match two.status(&key).await {
+                    Ok(status) => assert_eq!(status.offset, 5, "round {round}"),
+                    Err(Error::UploadNotFound { .. }) => return,
+                    Err(error) => panic!("{error:?}"),
+                }
+            }
+        };
+        let digest = Digest::of(b"bytes");
+        let (committed, ()) = tokio::join!(one.commit(&key, &digest), watch);
+        committed.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_that_remove_the_same_thing_one_has_removed_it() {
+    let (_directory, one, two) = two_processes();
+    let (repository, tag): (_, Tag) = (repository("a"), "v1".parse().unwrap());
+    let digest = Digest::of(b"x");
+    for round in 0..ROUNDS {
+        for key in [Key::TagLink(&repository, &tag), Key::LayerLink(&repository, &digest)] {
+            Objects::put(&one, &key, Bytes::from_static(b"x"), PutIf::Any).await.unwrap();
+            let (first, second) = tokio::join!(Objects::remove(&one, &key), Objects::remove(&two, &key));
+            assert!(first.unwrap() != second.unwrap(), "round {round}: {key:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_conditional_writes_one_is_refused_also_while_a_third_removes() {
+    let (_directory, one, two) = two_processes();
+    let (repository, tag): (_, Tag) = (repository("a"), "v1".parse().unwrap());
+    let key = Key::TagLink(&repository, &tag);
+    let third = one.clone();
+    let put = |store: FsStore| {
+        let key = &key;
+        async move { Objects::put(&store, key, Bytes::from_static(b"x"), PutIf::Absent).await.unwrap() }
+    };
+    for round in 0..ROUNDS {
+        let (first, second, removed) = tokio::join!(put(one.clone()), put(two.clone()), async {
+            Objects::remove(&third, &key).await.unwrap()
+        });
+        let written = [first, second].iter().filter(|outcome| **outcome == PutOutcome::Written).count();
+        assert!(written <= 1 + usize::from(removed), "round {round}");
+        assert!(written >= 1, "round {round}");
+        Objects::remove(&one, &key).await.unwrap();
+    }
+}

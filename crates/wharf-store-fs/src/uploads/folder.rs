@@ -1,0 +1,136 @@
+//! The folder of an upload: how it is made, what can be told from it, how it goes.
+//!
+//! It is made in the order `data`, `startedat`, `wharf-upload`, and taken away in the order `data`, `startedat`, the
+//! rest, so that one that is half made or half gone is never mistaken for an upload of nothing.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::time::SystemTime;
+
+use rustix::fs::FlockOperation;
+use wharf_oci::{Algorithm, Hasher};
+use wharf_store::layout::{Dir, Key};
+use wharf_store::{Error, Result, UploadKey, UploadRecord, UploadStatus};
+
+use super::session::Context;
+use crate::disk::{Disk, Level, absent_as_none, failed, lock};
+
+/// How often opening starts again when the upload is closed under our hands. Each time somebody else made progress.
+const ATTEMPTS: usize = 8;
+
+/// Opens a new upload, or starts an old one over.
+///
+/// Nothing is synced: an upload promises only that a later status tells the truth, and a power cut that takes it away
+/// makes that status a 404.
+pub(super) fn begin(context: &Context, algorithm: Algorithm, now: SystemTime) -> Result<()> {
+    let (disk, key) = (&context.disk, &context.writer.key);
+    let path = disk.path(&Key::UploadData(key).path());
+    let folder = disk.path(&Dir::Upload(key).path());
+    let data = attempts(key, || {
+        let made = std::fs::create_dir_all(&folder).and_then(|()| create_locked(disk, key));
+        settled(disk, key, made)
+    })?;
+    let started = disk.path(&Key::UploadStartedAt(key).path());
+    let text = humantime::format_rfc3339_seconds(now).to_string();
+    std::fs::write(&started, text).map_err(|source| failed("write", &started, source))?;
+    // The record first: that of the bytes that are going would be believed again once as many others had come.
+    write_record(context, &Hasher::new(algorithm))?;
+    data.set_len(0).map_err(|source| failed("empty", &path, source))
+}
+
+/// Opens the bytes of an upload for writing, locked against other processes for as long as the file is open.
+pub(super) fn open(disk: &Disk, key: &UploadKey) -> Result<File> {
+    attempts(key, || match look(disk, key)? {
+        None => Err(Error::UploadNotFound { key: key.clone() }),
+        Some(Found { length: None, .. }) => settled(disk, key, create_locked(disk, key)),
+        Some(_) => settled(disk, key, open_locked(disk, key, OpenOptions::new())),
+    })
+}
+
+/// How far an upload is; `None` if it is not open.
+pub(super) fn status(disk: &Disk, key: &UploadKey) -> Result<Option<UploadStatus>> {
+    Ok(look(disk, key)?.map(|found| UploadStatus { offset: found.length.unwrap_or(0), begun: found.begun }))
+}
+
+/// When the folder of an upload last changed, whether or not the upload is open; `None` if there is no folder.
+pub(super) fn last_change(disk: &Disk, key: &UploadKey) -> Result<Option<SystemTime>> {
+    let folder = disk.path(&Dir::Upload(key).path());
+    absent_as_none(std::fs::metadata(&folder).and_then(|meta| meta.modified()))
+        .map_err(|source| failed("look at", &folder, source))
+}
+
+/// Takes away what is left of an upload whose `data` is gone. A failure costs a few bytes until the purger comes by.
+pub(super) fn clear(disk: &Disk, key: &UploadKey) {
+    let started = disk.path(&Key::UploadStartedAt(key).path());
+    let cleared = absent_as_none(std::fs::remove_file(&started))
+        .map_err(|source| failed("remove", &started, source))
+        .and_then(|_| disk.remove_all(&Level::from(&Dir::Upload(key))));
+    if let Err(error) = cleared {
+        tracing::warn!(upload.id = %key.id, error = &error as &dyn std::error::Error, "a closed upload left its folder");
+    }
+}
+
+/// Written in place and not synced: a torn record does not match its checksum and is not believed.
+pub(super) fn write_record(context: &Context, hasher: &Hasher) -> Result<()> {
+    let path = context.disk.path(&Key::UploadRecord(&context.writer.key).path());
+    let record = UploadRecord::of(hasher, context.boot.as_str()).encode();
+    std::fs::write(&path, record).map_err(|source| failed("write", &path, source))
+}
+
+/// An open upload.
+struct Found {
+    /// The length of `data`; `None` where it comes with the first byte.
+    length: Option<u64>,
+    begun: SystemTime,
+}
+
+fn look(disk: &Disk, key: &UploadKey) -> Result<Option<Found>> {
+    let path = disk.path(&Key::UploadData(key).path());
+    let data = absent_as_none(std::fs::metadata(&path)).map_err(|source| failed("look at", &path, source))?;
+    // An older registry makes `data` with the first byte. We make it at once, so where our record stands without it the
+    // upload was closed. Where that is just being cleared away, the start goes before the record and is read after it.
+    if data.is_none() && disk.read(&Key::UploadRecord(key).path())?.is_some() {
+        return Ok(None);
+    }
+    let started = disk.read(&Key::UploadStartedAt(key).path())?;
+    let begun =
+        started.and_then(|text| humantime::parse_rfc3339_weak(std::str::from_utf8(&text).ok()?.trim()).ok());
+    let written = data.as_ref().and_then(|data| data.modified().ok());
+    let length = data.map(|data| data.len());
+    Ok(match (length, begun.or(written)) {
+        (None, None) => None,
+        (length, begun) => Some(Found { length, begun: begun.unwrap_or(SystemTime::UNIX_EPOCH) }),
+    })
+}
+
+fn create_locked(disk: &Disk, key: &UploadKey) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false);
+    open_locked(disk, key, options)
+}
+
+fn open_locked(disk: &Disk, key: &UploadKey, mut options: OpenOptions) -> io::Result<File> {
+    let path = disk.path(&Key::UploadData(key).path());
+    let data = options.read(true).write(true).open(&path)?;
+    lock(&data, &path, FlockOperation::NonBlockingLockExclusive)?;
+    Ok(data)
+}
+
+/// The file; `None` if the upload was closed between two looks at it.
+fn settled(disk: &Disk, key: &UploadKey, opened: io::Result<File>) -> Result<Option<File>> {
+    match absent_as_none(opened) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(Error::UploadBusy { key: key.clone() })
+        }
+        opened => opened.map_err(|source| failed("open", &disk.path(&Key::UploadData(key).path()), source)),
+    }
+}
+
+fn attempts(key: &UploadKey, attempt: impl Fn() -> Result<Option<File>>) -> Result<File> {
+    for _ in 0..ATTEMPTS {
+        if let Some(data) = attempt()? {
+            return Ok(data);
+        }
+    }
+    Err(Error::UploadBusy { key: key.clone() })
+}

@@ -1,0 +1,205 @@
+//! Stores that fail when a test says so, and that wait where a test says so.
+//!
+//! A [`Faults`] is the test's hand on one or several wrapped stores: calls are told apart by what they are
+//! ([`Call`]), not by who is asked for what.
+
+mod blobs;
+mod objects;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use blobs::FlakyBlobs;
+pub use objects::FlakyObjects;
+use tokio::sync::oneshot;
+use wharf_store::{Error, Result, Retry};
+
+use crate::deadline::within;
+
+/// A method of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "they are the methods of BlobStore and of Objects")]
+pub enum Call {
+    Stat,
+    Read,
+    Put,
+    Remove,
+    List,
+    Begin,
+    Append,
+    Status,
+    Commit,
+    Abort,
+    Uploads,
+    GetObject,
+    PutObject,
+    RemoveObject,
+    RemoveAllObjects,
+    Children,
+    HasChildren,
+    Renew,
+}
+
+/// What shall go wrong, and where to wait. Clones are the same hand.
+#[derive(Debug, Clone, Default)]
+pub struct Faults(Arc<Mutex<Plan>>);
+
+#[derive(Debug, Default)]
+struct Plan {
+    failures: HashMap<Call, Failures>,
+    gates: HashMap<Call, VecDeque<Barred>>,
+    counts: HashMap<Call, usize>,
+}
+
+/// Which of the coming calls fail, and how.
+#[derive(Debug, Clone, Copy)]
+struct Failures {
+    after: usize,
+    times: usize,
+    retry: Retry,
+}
+
+/// The store's side of a [`Gate`].
+#[derive(Debug)]
+struct Barred {
+    arrived: oneshot::Sender<()>,
+    opened: oneshot::Receiver<()>,
+}
+
+/// One call that is going to wait. Dropping the gate opens it.
+#[derive(Debug)]
+pub struct Gate {
+    call: Call,
+    arrived: oneshot::Receiver<()>,
+    opened: oneshot::Sender<()>,
+}
+
+// === impl Call ===
+
+impl Call {
+    /// Every call, blobs' first.
+    pub const ALL: [Self; 18] = [
+        Self::Stat,
+        Self::Read,
+        Self::Put,
+        Self::Remove,
+        Self::List,
+        Self::Begin,
+        Self::Append,
+        Self::Status,
+        Self::Commit,
+        Self::Abort,
+        Self::Uploads,
+        Self::GetObject,
+        Self::PutObject,
+        Self::RemoveObject,
+        Self::RemoveAllObjects,
+        Self::Children,
+        Self::HasChildren,
+        Self::Renew,
+    ];
+}
+
+// === impl Faults ===
+
+impl Faults {
+    /// The next `times` calls fail, in a way that may pass.
+    pub fn fail(&self, call: Call, times: usize) {
+        let retry = Retry::Later;
+        self.set(call, Failures { after: 0, times, retry });
+    }
+
+    /// So many calls go well, and then all fail, in a way that may pass.
+    pub fn fail_after(&self, call: Call, after: usize) {
+        let (times, retry) = (usize::MAX, Retry::Later);
+        self.set(call, Failures { after, times, retry });
+    }
+
+    /// Everything fails until [`mend`](Self::mend).
+    pub fn fail_everything(&self, retry: Retry) {
+        let (after, times) = (0, usize::MAX);
+        for call in Call::ALL {
+            self.set(call, Failures { after, times, retry });
+        }
+    }
+
+    /// Nothing fails any more.
+    pub fn mend(&self) {
+        self.plan().failures.clear();
+    }
+
+    /// Makes the next call that no other gate waits for stop before it does anything.
+    pub fn bar(&self, call: Call) -> Gate {
+        let (arrived, has_arrived) = oneshot::channel();
+        let (open, opened) = oneshot::channel();
+        let barred = Barred { arrived, opened };
+        self.plan().gates.entry(call).or_default().push_back(barred);
+        Gate { call, arrived: has_arrived, opened: open }
+    }
+
+    /// How often this was called.
+    pub fn count(&self, call: Call) -> usize {
+        self.plan().counts.get(&call).copied().unwrap_or_default()
+    }
+
+    /// Lets a call through, in its time, or has it fail.
+    async fn pass(&self, call: Call) -> Result<()> {
+        let barred = self.arrive(call);
+        if let Some(barred) = barred {
+            // A test that no longer looks, and a gate that was dropped, are no reason to stop.
+            let _ = barred.arrived.send(());
+            let _ = barred.opened.await;
+        }
+        self.verdict(call)
+    }
+
+    fn arrive(&self, call: Call) -> Option<Barred> {
+        let mut plan = self.plan();
+        *plan.counts.entry(call).or_default() += 1;
+        plan.gates.get_mut(&call).and_then(VecDeque::pop_front)
+    }
+
+    fn verdict(&self, call: Call) -> Result<()> {
+        let mut plan = self.plan();
+        let Some(failures) = plan.failures.get_mut(&call).filter(|failures| failures.times > 0) else {
+            return Ok(());
+        };
+        if failures.after > 0 {
+            failures.after -= 1;
+            return Ok(());
+        }
+        failures.times -= 1;
+        Err(Error::Backend {
+            backend: "flaky",
+            operation: format!("{call:?}"),
+            retry: failures.retry,
+            source: "a test said so".into(),
+        })
+    }
+
+    fn set(&self, call: Call, failures: Failures) {
+        self.plan().failures.insert(call, failures);
+    }
+
+    fn plan(&self) -> MutexGuard<'_, Plan> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Gate ===
+
+impl Gate {
+    /// Waits until the call has come to the gate.
+    pub async fn reached(&mut self) {
+        let reached = within(&format!("{:?} to be called", self.call), &mut self.arrived).await;
+        assert!(reached.is_ok(), "{:?} can never be called now", self.call);
+    }
+
+    /// Lets the call go on.
+    pub fn open(self) {
+        // The call may have been dropped meanwhile, as when a client hangs up.
+        let _ = self.opened.send(());
+    }
+}

@@ -1,0 +1,64 @@
+//! The wrapper of the v2 tree's floor: with it, whatever asks for a fact can be made to fail.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use wharf_store::layout::{Dir, Key};
+use wharf_store::{Objects, PutIf, PutOutcome, Result};
+
+use super::{Call, Faults};
+
+/// Small objects in the hands of a test.
+#[derive(Debug)]
+pub struct FlakyObjects {
+    store: Arc<dyn Objects>,
+    faults: Faults,
+}
+
+impl FlakyObjects {
+    /// `store`, but for what `faults` has in mind.
+    pub fn new(store: Arc<dyn Objects>, faults: Faults) -> Self {
+        Self { store, faults }
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl Objects for FlakyObjects {
+    async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>> {
+        self.faults.pass(Call::GetObject).await?;
+        self.store.get(key).await
+    }
+
+    async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
+        self.faults.pass(Call::PutObject).await?;
+        self.store.put(key, bytes, condition).await
+    }
+
+    async fn remove(&self, key: &Key<'_>) -> Result<bool> {
+        self.faults.pass(Call::RemoveObject).await?;
+        self.store.remove(key).await
+    }
+
+    async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
+        self.faults.pass(Call::RemoveAllObjects).await?;
+        self.store.remove_all(dir).await
+    }
+
+    async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        self.faults.pass(Call::Children).await?;
+        self.store.children(dir, after, limit).await
+    }
+
+    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
+        self.faults.pass(Call::HasChildren).await?;
+        self.store.has_children(dir).await
+    }
+
+    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {
+        self.faults.pass(Call::Renew).await?;
+        self.store.renew(key, older_than).await
+    }
+}

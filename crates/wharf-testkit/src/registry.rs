@@ -1,0 +1,149 @@
+//! Registries that live as long as a test: in this process, on a port of their own.
+
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use wharf_auth::{AllowAll, Authorizer};
+use wharf_core::Registry;
+use wharf_http::{Drained, Service};
+use wharf_store::{BlobStore, LayoutMetadata, MemoryStore, Objects};
+use wharf_store_fs::{FsOptions, FsStore, Fsync};
+
+use crate::deadline::within;
+use crate::flaky::{Faults, FlakyBlobs, FlakyObjects};
+use crate::wire::Server;
+
+/// A registry that is being served. It is used as the [`Server`] it is.
+///
+/// Dropping it tells it to stop and does not wait; [`stop`](Self::stop) waits.
+#[derive(Debug)]
+pub struct ScratchRegistry {
+    server: Server,
+    stop: Option<oneshot::Sender<()>>,
+    serving: JoinHandle<Drained>,
+    /// Kept for as long as somebody may look into it.
+    _directory: Option<TempDir>,
+}
+
+/// What a scratch registry shall be like.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// What the operator wants of the registry.
+    pub registry: wharf_core::Options,
+    /// What the operator wants of the edge.
+    pub edge: wharf_http::Options,
+    /// Who may do what.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// How much is synced on the filesystem. Nothing: a test that cuts no power has nothing to lose.
+    pub fsync: Fsync,
+    /// What goes wrong in the stores.
+    pub faults: Option<Faults>,
+}
+
+// === impl Setup ===
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            registry: wharf_core::Options::default(),
+            edge: wharf_http::Options::default(),
+            authorizer: Arc::new(AllowAll),
+            fsync: Fsync::None,
+            faults: None,
+        }
+    }
+}
+
+// === impl ScratchRegistry ===
+
+impl ScratchRegistry {
+    /// An empty registry on the filesystem.
+    pub async fn start() -> Self {
+        Self::start_with(Setup::default()).await
+    }
+
+    /// An empty registry on the filesystem, set up in some way.
+    pub async fn start_with(setup: Setup) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut started = Self::over(directory.path(), setup).await;
+        started._directory = Some(directory);
+        started
+    }
+
+    /// A registry over a tree that is there already, perhaps served by others at the same time.
+    pub async fn over(root: &Path, setup: Setup) -> Self {
+        let options = FsOptions { fsync: setup.fsync, ..FsOptions::new(root) };
+        let store = FsStore::open(options).unwrap();
+        Self::serve(Arc::new(store.clone()), Arc::new(store), setup).await
+    }
+
+    /// An empty registry in memory.
+    pub async fn memory() -> Self {
+        Self::memory_with(Setup::default()).await
+    }
+
+    /// An empty registry in memory, set up in some way.
+    pub async fn memory_with(setup: Setup) -> Self {
+        let store = MemoryStore::with_clock(Arc::clone(&setup.registry.clock));
+        Self::serve(Arc::new(store.clone()), Arc::new(store), setup).await
+    }
+
+    /// An empty registry in memory, and a test's hand on its stores.
+    pub async fn flaky() -> (Self, Faults) {
+        let faults = Faults::default();
+        let setup = Setup { faults: Some(faults.clone()), ..Setup::default() };
+        (Self::memory_with(setup).await, faults)
+    }
+
+    /// Tells the registry to stop, as a signal would, and does not wait.
+    pub fn ask_to_stop(&mut self) {
+        // It can have stopped by itself only if it panicked, which waiting for it will show.
+        let _ = self.stop.take().map(|stop| stop.send(()));
+    }
+
+    /// Tells the registry to stop, waits until it has, and gives what was left undone.
+    pub async fn stop(mut self) -> Drained {
+        self.ask_to_stop();
+        within("the registry to stop", &mut self.serving).await.unwrap()
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the task is awaited in `stop` or dies with the test's runtime"
+    )]
+    async fn serve(mut blobs: Arc<dyn BlobStore>, mut objects: Arc<dyn Objects>, setup: Setup) -> Self {
+        if let Some(faults) = &setup.faults {
+            blobs = Arc::new(FlakyBlobs::new(blobs, faults.clone()));
+            objects = Arc::new(FlakyObjects::new(objects, faults.clone()));
+        }
+        let registry = Registry::new(blobs, Arc::new(LayoutMetadata::new(objects)), setup.registry);
+        let service = Service::new(registry, setup.authorizer, setup.edge);
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Server::at(listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel();
+        let until_stopped = async {
+            // Dropped without a word is told to stop, too.
+            let _ = stopped.await;
+        };
+        Self {
+            server,
+            stop: Some(stop),
+            serving: tokio::spawn(wharf_http::serve(listener, service, until_stopped)),
+            _directory: None,
+        }
+    }
+}
+
+impl Deref for ScratchRegistry {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
