@@ -2,12 +2,14 @@
 # The programs the project's checks need beside Rust, each pinned here and nowhere else.
 #
 #   .ci/tools.sh                 install everything that is absent
-#   .ci/tools.sh crane deny      install these: apt crane distribution conformance deny components
+#   .ci/tools.sh crane deny      install these: apt crane oras regctl distribution conformance deny components
 #   .ci/tools.sh where deny      print the binary of a pinned tool, or fail saying how to install it
 #   .ci/tools.sh paths           print the folders to put in front of PATH, joined by colons
 set -euo pipefail
 
 readonly CRANE_VERSION=v0.20.6
+readonly ORAS_VERSION=v1.3.6
+readonly REGCTL_VERSION=v0.11.7
 # The registry we succeed, beside the older one that Debian has (docker-registry, below).
 readonly DISTRIBUTION_VERSION=v3.1.1
 # The commit after 967efdc, whose only change is that the suite's client no longer asks for compressed answers; that
@@ -15,11 +17,11 @@ readonly DISTRIBUTION_VERSION=v3.1.1
 readonly CONFORMANCE_VERSION=v0.0.0-20260831232431-97274622c111
 readonly DENY_VERSION=0.20.2
 
-readonly APT_PACKAGES=(skopeo docker-registry docker.io containerd runc iptables ca-certificates jq curl)
-readonly APT_BINARIES=(skopeo docker-registry docker dockerd containerd runc iptables jq curl)
+readonly APT_PACKAGES=(skopeo podman buildah docker-registry docker.io containerd runc iptables ca-certificates jq curl)
+readonly APT_BINARIES=(skopeo podman buildah docker-registry docker dockerd containerd ctr runc iptables jq curl)
 
 readonly CACHE="${WHARF_TOOLS:-$HOME/.cache/wharf-tools}"
-readonly EVERYTHING=(components apt crane distribution conformance deny)
+readonly EVERYTHING=(components apt crane oras regctl distribution conformance deny)
 # Daemons and firewalls live where a plain user's PATH does not look.
 export PATH="$PATH:/usr/sbin:/sbin"
 
@@ -33,6 +35,8 @@ fail() {
 home_of() {
   case "$1" in
     crane) echo "$CACHE/crane-$CRANE_VERSION" ;;
+    oras) echo "$CACHE/oras-$ORAS_VERSION" ;;
+    regctl) echo "$CACHE/regctl-$REGCTL_VERSION" ;;
     distribution) echo "$CACHE/distribution-$DISTRIBUTION_VERSION" ;;
     conformance) echo "$CACHE/conformance-$CONFORMANCE_VERSION" ;;
     deny) echo "$CACHE/cargo-deny-$DENY_VERSION" ;;
@@ -114,6 +118,14 @@ install_crane() {
   install_once crane go_install "github.com/google/go-containerregistry/cmd/crane@$CRANE_VERSION"
 }
 
+install_oras() {
+  install_once oras go_install "oras.land/oras/cmd/oras@$ORAS_VERSION"
+}
+
+install_regctl() {
+  install_once regctl go_install "github.com/regclient/regclient/cmd/regctl@$REGCTL_VERSION"
+}
+
 install_distribution() {
   install_once distribution go_install_distribution
 }
@@ -156,7 +168,7 @@ where() {
 
 paths() {
   local joined='' tool
-  for tool in crane distribution conformance deny; do
+  for tool in crane oras regctl distribution conformance deny; do
     joined+="${joined:+:}$(home_of "$tool")/bin"
   done
   echo "$joined"

@@ -1,1 +1,13 @@
-//! The binary `registry`.
+#![doc = include_str!("../README.md")]
+
+mod access_log;
+mod banner;
+pub mod cli;
+pub mod config;
+mod listen;
+mod logging;
+mod open_files;
+mod purging;
+pub mod serve;
+mod signals;
+mod wiring;

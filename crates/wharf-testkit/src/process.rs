@@ -95,6 +95,15 @@ impl Child {
         self.wait(limit).unwrap_or_else(|| panic!("`{}` did not stop within {limit:?}", self.name))
     }
 
+    /// Kills the process, as nothing it could do would prevent, and waits until it is gone; panics if `limit` passes.
+    #[track_caller]
+    pub fn kill(mut self, limit: Duration) {
+        let gone = self.ended();
+        assert!(gone.is_none(), "`{}` was gone before it was killed: {gone:?}", self.name);
+        self.signal(Signal::KILL);
+        assert!(self.wait(limit).is_some(), "`{}` outlived its killing by {limit:?}", self.name);
+    }
+
     /// The end of what the process said so far.
     pub fn last_words(&self) -> String {
         let said = std::fs::read(&self.log).unwrap_or_default();
@@ -185,6 +194,25 @@ pub fn run_to_failure(command: &mut Command) -> Output {
     assert!(!output.status.success(), "it was to fail: {output}");
     assert!(output.status.signal().is_none(), "it did not end by itself: {output}");
     output
+}
+
+/// Runs `command` again and again until it succeeds; panics if it does not within the limit for commands.
+#[track_caller]
+pub fn run_until_success(command: &mut Command) {
+    let begun = Instant::now();
+    loop {
+        let output = finish(command);
+        if output.status.success() {
+            return;
+        }
+        assert!(begun.elapsed() < COMMAND_LIMIT, "not within {COMMAND_LIMIT:?}: {output}");
+        thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// Lets a load run for `time`: when it is to end is chosen by chance, not by what happens.
+pub async fn let_run(time: Duration) {
+    tokio::time::sleep(time).await;
 }
 
 /// An address of the loopback that nobody listens on, as far as can be known before listening oneself.

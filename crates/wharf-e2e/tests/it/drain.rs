@@ -43,9 +43,15 @@ async fn an_upload_in_flight_is_finished_and_a_new_request_is_refused() {
 #[tokio::test]
 async fn a_download_in_flight_is_finished() {
     let mut registry = ScratchRegistry::start().await;
-    // More than the buffers of a connection hold, so that it is really in flight.
-    let blob = Blob::random(1, 32 << 20);
-    wharf_testkit::push::blob(&registry, "a", &blob).await;
+    // More than the buffers of a connection hold, so that it is really in flight; in pieces, each with its own deadline.
+    let blob = Blob::new(vec![b'x'; 12 << 20]);
+    let mut location = begin(&registry, "a").await;
+    for piece in 0..12 {
+        let bytes = blob.bytes.slice(piece << 20..(piece + 1) << 20);
+        let response = registry.patch(&location).body(bytes).send().await.expect(202);
+        location = response.location().to_owned();
+    }
+    let _ = registry.put(finish(&location, &blob.digest)).body("").send().await.expect(201);
     let server = *registry;
     let mut connection = registry.connect().await;
     connection.begin(&registry.get(format!("/v2/a/blobs/{}", blob.digest))).await;

@@ -1,11 +1,18 @@
 //! The content of a link: the text of a digest.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use wharf_oci::Digest;
 
 use super::Key;
 use crate::error::{Error, Result};
 use crate::objects::Objects;
+
+/// How often a link that makes no sense is looked at. Writing one takes an older registry microseconds, unless its thread
+/// is put aside in the middle; what is still broken after 50 ms is broken.
+const LOOKS: usize = 6;
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
 
 /// The bytes of a link to `digest`.
 pub(super) fn to(digest: &Digest) -> Bytes {
@@ -14,21 +21,22 @@ pub(super) fn to(digest: &Digest) -> Bytes {
 
 /// Follows the link at `key`.
 ///
-/// Older registries wrote links in place, so a reader can meet half of one: it looks a second time before it calls the
-/// link broken. Broken is an error, never "absent".
+/// Older registries write links in place, so a reader can meet one that is empty or half there: it looks again for a
+/// while before it calls the link broken. Broken is an error, never "absent".
 pub(super) async fn follow(objects: &dyn Objects, key: &Key<'_>) -> Result<Option<Digest>> {
-    let Some(bytes) = objects.get(key).await? else {
-        return Ok(None);
-    };
-    if let Some(digest) = parse(&bytes) {
-        return Ok(Some(digest));
-    }
-    let Some(bytes) = objects.get(key).await? else {
-        return Ok(None);
-    };
-    match parse(&bytes) {
-        Some(digest) => Ok(Some(digest)),
-        None => Err(Error::Corrupt { path: key.path(), problem: problem(&bytes) }),
+    let mut looks = 1;
+    loop {
+        let Some(bytes) = objects.get(key).await? else {
+            return Ok(None);
+        };
+        if let Some(digest) = parse(&bytes) {
+            return Ok(Some(digest));
+        }
+        if looks == LOOKS {
+            return Err(Error::Corrupt { path: key.path(), problem: problem(&bytes) });
+        }
+        looks += 1;
+        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
     }
 }
 

@@ -63,6 +63,24 @@ async fn a_broken_link_is_an_error_and_not_an_absence() {
     }
 }
 
+/// Older registries write links in place, beside us.
+#[tokio::test]
+async fn a_link_that_is_just_being_written_is_waited_for() {
+    let store = Arc::new(MemoryStore::default());
+    let (name, digest) = ("a".parse::<RepositoryName>().unwrap(), digest());
+    let key = Key::RevisionLink(&name, &digest);
+    store.put(&key, Bytes::new(), PutIf::Any).await.unwrap();
+    let metadata = LayoutMetadata::new(Arc::clone(&store) as Arc<dyn Objects>);
+    let reference = Reference::Digest(digest);
+
+    let written = Bytes::from(digest.to_string());
+    let (found, put) =
+        tokio::join!(metadata.manifest(&name, &reference), store.put(&key, written, PutIf::Any));
+
+    put.unwrap();
+    assert_eq!(found.unwrap(), Some(digest));
+}
+
 #[tokio::test]
 async fn a_link_with_a_newline_is_followed() {
     let content = b"sha256:2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881\n";

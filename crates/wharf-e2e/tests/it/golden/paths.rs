@@ -1,6 +1,9 @@
 //! The base, and paths and methods that are not there.
 
-use wharf_testkit::registry::ScratchRegistry;
+use wharf_http::Options;
+use wharf_testkit::images::Image;
+use wharf_testkit::push;
+use wharf_testkit::registry::{ScratchRegistry, Setup};
 
 use super::shows;
 use crate::NOBODYS;
@@ -102,6 +105,42 @@ async fn a_method_that_is_not_allowed() {
          Content-Type: application/json
          Docker-Distribution-Api-Version: registry/2.0",
     );
+}
+
+#[tokio::test]
+async fn whatever_changes_something_in_a_registry_that_is_only_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let image = Image::random(1);
+    let writable = ScratchRegistry::over(directory.path(), Setup::default()).await;
+    push::image(&writable, "a", "latest", &image).await;
+    let edge = Options { read_only: true, ..Options::default() };
+    let registry = ScratchRegistry::over(directory.path(), Setup { edge, ..Setup::default() }).await;
+    let upload = "/v2/a/blobs/uploads/some-id";
+    for request in [
+        registry.post("/v2/a/blobs/uploads/").body(""),
+        registry.post(format!("/v2/b/blobs/uploads/?mount={}&from=a", image.config.digest)).body(""),
+        registry.patch(upload).body("x"),
+        registry.put(format!("{upload}?digest={NOBODYS}")).body("x"),
+        registry.delete(upload),
+        registry.put("/v2/a/manifests/latest").body("{}"),
+        registry.delete("/v2/a/manifests/latest"),
+        registry.delete(format!("/v2/a/blobs/{}", image.config.digest)),
+    ] {
+        shows(
+            &request.send().await,
+            &[],
+            r#"405 Method Not Allowed
+             Allow: GET, HEAD
+             Content-Length: 78
+             Content-Type: application/json
+             Docker-Distribution-Api-Version: registry/2.0
+
+             {"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported."}]}"#,
+        );
+    }
+    let response = registry.get("/v2/a/manifests/latest").send().await.expect(200);
+    assert_eq!(response.body, image.manifest.bytes);
+    let _ = registry.get("/v2/a/tags/list").send().await.expect(200);
 }
 
 #[tokio::test]

@@ -1,0 +1,113 @@
+//! What the registry stands on: a folder, or a disk whose power can be cut.
+
+#![expect(clippy::disallowed_methods, reason = "what is on the disk is looked at behind the registry's back")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+use wharf_oci::Digest;
+use wharf_testkit::process::{run, run_until_success};
+
+/// A folder on the machine's own disk.
+pub(crate) struct Folder(TempDir);
+
+/// ext4 on a loop device.
+pub(crate) struct LoopDisk {
+    folder: TempDir,
+    mounted: bool,
+}
+
+/// The size of the image; it is sparse.
+const IMAGE_BYTES: &str = "2G";
+
+/// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`: from now on nothing reaches the disk, not even the journal.
+const CUT: &str = r#"open(my $fs, "<", $ARGV[0]) or die "open: $!";
+my $flags = pack("L", 2);
+ioctl($fs, 0x8004587d, $flags) or die "ioctl: $!";"#;
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl LoopDisk {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let image = folder.path().join("image");
+        run(Command::new("truncate").args(["-s", IMAGE_BYTES]).arg(&image));
+        run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image));
+        std::fs::create_dir(folder.path().join("disk")).expect("a place to mount it");
+        let mut disk = Self { folder, mounted: false };
+        disk.mount();
+        disk
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.place().join("registry")
+    }
+
+    pub(crate) fn cut_power(&self) {
+        run(Command::new("perl").args(["-e", CUT]).arg(self.place()));
+    }
+
+    /// Only for a disk that nobody uses any more.
+    pub(crate) fn restore_power(&mut self) {
+        run_until_success(Command::new("umount").arg(self.place()));
+        self.mounted = false;
+        self.mount();
+    }
+
+    fn mount(&mut self) {
+        run(Command::new("mount")
+            .args(["-o", "loop"])
+            .arg(self.folder.path().join("image"))
+            .arg(self.place()));
+        self.mounted = true;
+    }
+
+    fn place(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+}
+
+impl Drop for LoopDisk {
+    fn drop(&mut self) {
+        if self.mounted {
+            // Lazily: a server that a failing test has left may still be there for a moment.
+            let _ = Command::new("umount").arg("--lazy").arg(self.place()).status();
+        }
+    }
+}
+
+/// Waits until everything written so far is on its disk.
+pub(crate) fn sync() {
+    run(&mut Command::new("sync"));
+}
+
+/// Every blob in the tree under `root` is what its name says.
+pub(crate) fn assert_no_partial_blob(root: &Path) {
+    let blobs = root.join("docker/registry/v2/blobs");
+    for algorithm in folders(&blobs) {
+        for prefix in folders(&algorithm) {
+            for folder in folders(&prefix) {
+                let Ok(bytes) = std::fs::read(folder.join("data")) else { continue };
+                let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+                let digest: Digest =
+                    format!("{}:{}", name(&algorithm), name(&folder)).parse().expect("a digest");
+                let actual = Digest::of_with(digest.algorithm(), &bytes);
+                assert_eq!(actual, digest, "a blob is not what its name says");
+            }
+        }
+    }
+}
+
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    entries.map(|entry| entry.expect("a readable folder").path()).collect()
+}

@@ -1,0 +1,59 @@
+//! The release binary on a given folder, to be killed.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the binary and the way it syncs are named by the environment"
+)]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use tempfile::TempDir;
+use wharf_testkit::process::{Child, free_address};
+use wharf_testkit::wire;
+
+/// How long a start or a stop may take.
+const LIMIT: Duration = Duration::from_secs(20);
+
+pub(crate) struct Server {
+    child: Child,
+    wire: wire::Server,
+    /// Holds the config and the log, on a disk that keeps its power.
+    _scratch: TempDir,
+}
+
+impl Server {
+    pub(crate) fn start(root: &Path) -> Self {
+        let binary = std::env::var("WHARF_REGISTRY").expect("WHARF_REGISTRY names the release binary");
+        let fsync = std::env::var("WHARF_FSYNC").unwrap_or_else(|_| "full".to_owned());
+        let scratch = tempfile::tempdir().expect("a folder for the config");
+        let address = free_address();
+        let config = scratch.path().join("config.yml");
+        let text = format!(
+            "version: 0.1\nlog: {{level: warn, accesslog: {{disabled: true}}}}\n\
+             storage: {{filesystem: {{rootdirectory: {}, fsync: {fsync}}}, delete: {{enabled: true}}}}\n\
+             http: {{addr: '{address}'}}\n",
+            root.display()
+        );
+        std::fs::write(&config, text).expect("the config can be written");
+        let mut command = Command::new(binary);
+        let mut child = Child::spawn(command.arg("serve").arg(&config), &scratch.path().join("log"));
+        child.wait_for_port(address, LIMIT);
+        Self { child, wire: wire::Server::at(address), _scratch: scratch }
+    }
+
+    pub(crate) fn wire(&self) -> wire::Server {
+        self.wire
+    }
+
+    /// As the out-of-memory killer does it.
+    pub(crate) fn kill(self) {
+        self.child.kill(LIMIT);
+    }
+
+    pub(crate) fn stop(self) {
+        let status = self.child.stop(LIMIT);
+        assert!(status.success(), "{status}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Where a server listens, as Go writes it: `:5000`, `127.0.0.1:5000`, `localhost:5000`, `[::1]:5000`.
+
+use std::fmt;
+
+/// A host and a port to listen on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenAddress {
+    /// A name or an address without brackets; `None` is every address of the machine, both families.
+    pub host: Option<String>,
+    /// 0 lets the system choose.
+    pub port: u16,
+}
+
+// === impl ListenAddress ===
+
+impl ListenAddress {
+    /// Reads `host:port` or `:port`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        // `u16` would take `+5000` too.
+        let port = port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok())??;
+        let bracketed = host.strip_prefix('[').map(|host| host.strip_suffix(']'));
+        let host = match bracketed {
+            Some(inside) => inside?,
+            // `::1:5000` could be cut at any colon.
+            None if host.contains(':') => return None,
+            None => host,
+        };
+        if host.contains(|c: char| c.is_whitespace() || "[]/@".contains(c)) {
+            return None;
+        }
+        Some(Self { host: (!host.is_empty()).then(|| host.to_owned()), port })
+    }
+
+    /// What to bind, first choice first.
+    ///
+    /// On Linux `[::]` takes IPv4 as well; where IPv6 is switched off it cannot be bound and `0.0.0.0` is all there is.
+    #[must_use]
+    pub fn candidates(&self) -> Vec<String> {
+        match &self.host {
+            Some(_) => vec![self.to_string()],
+            None => vec![format!("[::]:{}", self.port), format!("0.0.0.0:{}", self.port)],
+        }
+    }
+}
+
+/// This machine alone, on the port every client knows.
+impl Default for ListenAddress {
+    fn default() -> Self {
+        Self { host: Some("127.0.0.1".to_owned()), port: 5000 }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.host.as_deref().unwrap_or_default();
+        if host.contains(':') {
+            write!(formatter, "[{host}]:{}", self.port)
+        } else {
+            write!(formatter, "{host}:{}", self.port)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<&[&str]>) {
+        let candidates = ListenAddress::parse(text).map(|address| address.candidates());
+        let expected = expected.map(|list| list.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(candidates, expected, "{text}");
+    }
+
+    #[test]
+    fn a_port_alone_means_every_address() {
+        check(":5000", Some(&["[::]:5000", "0.0.0.0:5000"]));
+        check(":0", Some(&["[::]:0", "0.0.0.0:0"]));
+    }
+
+    #[test]
+    fn a_host_is_kept_as_it_is() {
+        check("127.0.0.1:5000", Some(&["127.0.0.1:5000"]));
+        check("localhost:5000", Some(&["localhost:5000"]));
+        check("0.0.0.0:443", Some(&["0.0.0.0:443"]));
+        check("[::1]:5000", Some(&["[::1]:5000"]));
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for text in [
+            "",
+            "5000",
+            "localhost",
+            ":",
+            ":http",
+            ":65536",
+            ":+80",
+            "::1:5000",
+            "[::1:80",
+            "a b:80",
+            "http://x:80",
+        ] {
+            check(text, None);
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What a configuration means, in words: the answer of `registry check`.
+
+use std::fmt;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::{
+    Config, Fsync, HttpConfig, Listen, LogConfig, LogFormat, Platforms, StorageConfig, UploadPurging,
+    ValidationConfig,
+};
+
+impl fmt::Display for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "configuration  {}", self.source)?;
+        writeln!(formatter, "http           {}", self.http)?;
+        writeln!(formatter, "locations      {}", locations(&self.http))?;
+        for (name, value) in &self.http.headers {
+            writeln!(formatter, "header         {name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
+        }
+        writeln!(formatter, "storage        {}", self.storage)?;
+        writeln!(formatter, "old uploads    {}", uploads(self.storage.upload_purging))?;
+        writeln!(formatter, "validation     {}", self.validation)?;
+        if let Some(classes) = &self.classes {
+            writeln!(formatter, "classes        {}", classes.join(", "))?;
+        }
+        writeln!(formatter, "log            {}", self.log)?;
+        write!(
+            formatter,
+            "lists          {} repositories, {} tags a page",
+            self.catalog_max_entries, self.tags_max
+        )
+    }
+}
+
+impl fmt::Display for HttpConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.listen)?;
+        if matches!(&self.listen, Listen::Tcp(address) if address.host.is_none()) {
+            formatter.write_str(" (every address)")?;
+        }
+        if self.h2c {
+            formatter.write_str(", HTTP/2 without TLS")?;
+        }
+        write!(formatter, ", drains for {:?}", self.drain_timeout)
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(formatter),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// What a client is sent to, and who may say where it came from.
+fn locations(http: &HttpConfig) -> String {
+    let prefix = http.prefix.as_ref().map(|prefix| format!(", below {prefix}")).unwrap_or_default();
+    let kind = match &http.host {
+        Some(host) => host.as_str(),
+        None if http.absolute_urls => "whole URLs",
+        None => "paths",
+    };
+    let trusted = match http.trusted_proxies.as_deref() {
+        None => "every proxy".to_owned(),
+        Some([]) => "no proxy".to_owned(),
+        Some(networks) => networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+    };
+    format!("{kind}{prefix}, believing {trusted}")
+}
+
+impl fmt::Display for StorageConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let deletes = if self.delete_enabled { "on" } else { "off" };
+        write!(formatter, "filesystem {}, fsync {}, deletes {deletes}", self.root.display(), self.fsync)?;
+        if self.read_only {
+            formatter.write_str(", read-only")?;
+        }
+        match self.tag_concurrency {
+            Some(limit) => write!(formatter, ", {limit} tags at once"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn uploads(purging: Option<UploadPurging>) -> String {
+    match purging {
+        None => "stay".to_owned(),
+        Some(UploadPurging { age, interval, dry_run }) => {
+            let what = if dry_run { "counted" } else { "removed" };
+            format!("{what} after {}, looked for every {}", hours(age), hours(interval))
+        }
+    }
+}
+
+/// As one would write it in a file.
+fn hours(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds if duration.subsec_nanos() > 0 || seconds % 60 > 0 => format!("{duration:?}"),
+        seconds if seconds % 3600 > 0 => format!("{}m", seconds / 60),
+        seconds => format!("{}h", seconds / 3600),
+    }
+}
+
+impl fmt::Display for Fsync {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Full => "full",
+            Self::Data => "data",
+            Self::None => "none",
+        })
+    }
+}
+
+impl fmt::Display for ValidationConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.missing_allowed {
+            "missing blobs allowed"
+        } else {
+            "missing blobs refused"
+        })?;
+        if self.disabled {
+            return formatter.write_str(", no rules about URLs and indexes");
+        }
+        match (self.allow.as_slice(), self.deny.as_slice()) {
+            ([], []) => formatter.write_str(", no foreign URLs")?,
+            (allow, []) => write!(formatter, ", URLs matching {}", either(allow))?,
+            ([], deny) => write!(formatter, ", URLs not matching {}", either(deny))?,
+            (allow, deny) => {
+                write!(formatter, ", URLs matching {} and not {}", either(allow), either(deny))?;
+            }
+        }
+        write!(formatter, ", {} of an index", self.platforms)
+    }
+}
+
+impl fmt::Display for Platforms {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => formatter.write_str("all manifests"),
+            Self::None => formatter.write_str("no manifest"),
+            Self::List(platforms) => {
+                let names: Vec<_> =
+                    platforms.iter().map(|one| format!("{}/{}", one.os, one.architecture)).collect();
+                write!(formatter, "manifests for {}", names.join(" "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for LogConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = match self.format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+            LogFormat::Logstash => "logstash",
+        };
+        let requests = if self.access_log { "on" } else { "off" };
+        let level = self.level.as_str().to_lowercase();
+        write!(formatter, "{level}, {format}, access log {requests}")?;
+        self.fields.iter().try_for_each(|(name, value)| write!(formatter, ", {name}={value}"))
+    }
+}
+
+fn either(expressions: &[Regex]) -> String {
+    expressions.iter().map(Regex::as_str).collect::<Vec<_>>().join(" or ")
+}

@@ -1,0 +1,114 @@
+//! Walks a whole configuration and asks of every key in it: known, honoured, harmless, or a reason not to start?
+
+use super::findings::{Findings, unknown};
+use super::keys::{self, CHOICES, Feature, Rule, Shape};
+use super::nearest::nearest;
+use super::path::KeyPath;
+use super::reader;
+use super::tree::{Mapping, Node, Place, Value};
+
+/// Reports every unknown key, and every feature asked for that does not work, once.
+pub(super) fn judge(root: &Node, findings: &mut Findings) {
+    let mut judge = Judge { root, findings, reported: Vec::new() };
+    if let Some(mapping) = root.as_mapping() {
+        judge.mapping(mapping, &KeyPath::default());
+    }
+}
+
+struct Judge<'a> {
+    root: &'a Node,
+    findings: &'a mut Findings,
+    reported: Vec<Feature>,
+}
+
+// === impl Judge ===
+
+impl Judge<'_> {
+    fn mapping(&mut self, mapping: &Mapping, path: &KeyPath) {
+        if self.is_switched_off(mapping, path) {
+            return;
+        }
+        for entry in mapping.iter() {
+            let child = path.key(&entry.key);
+            match keys::shape(&child) {
+                Shape::Unknown => self.unknown(path, &entry.key, &entry.key_place),
+                Shape::Named(feature) => self.asked(feature, &child, &entry.key_place),
+                shape => self.node(&entry.node, shape, &child, &entry.key_place),
+            }
+        }
+    }
+
+    fn node(&mut self, node: &Node, shape: Shape, path: &KeyPath, key_place: &Place) {
+        match (&node.value, shape) {
+            _ if node.is_empty() => {}
+            (Value::Mapping(mapping), Shape::Section) => self.mapping(mapping, path),
+            (value, Shape::Section) => {
+                let message = format!("expected a mapping, got {value}");
+                self.findings.error(&node.place, path.to_string(), message);
+            }
+            (Value::Sequence(items), Shape::List(_)) => self.items(items, path),
+            (
+                _,
+                Shape::List(feature) | Shape::Leaf(feature) | Shape::Open(feature) | Shape::Named(feature),
+            ) => {
+                self.asked(feature, path, key_place);
+            }
+            (_, Shape::Unknown) => {}
+        }
+    }
+
+    fn items(&mut self, items: &[Node], path: &KeyPath) {
+        for (index, item) in items.iter().enumerate() {
+            let path = path.index(index);
+            self.node(item, keys::shape(&path), &path, &item.place);
+        }
+    }
+
+    /// A section with `enabled: false` or `disabled: true` asks for nothing.
+    fn is_switched_off(&mut self, mapping: &Mapping, path: &KeyPath) -> bool {
+        [("enabled", false), ("disabled", true)].into_iter().any(|(switch, off)| {
+            let path = path.key(switch);
+            let is_switch = matches!(keys::shape(&path), Shape::Leaf(feature) if feature != Feature::Built);
+            let Some(node) = mapping.get(switch).filter(|node| is_switch && !node.is_empty()) else {
+                return false;
+            };
+            reader::flag(node, &path.to_string(), self.findings) == Some(off)
+        })
+    }
+
+    fn asked(&mut self, feature: Feature, path: &KeyPath, place: &Place) {
+        if self.reported.contains(&feature) {
+            return;
+        }
+        self.reported.push(feature);
+        match self.rule(feature) {
+            Rule::Works | Rule::Accepted => {}
+            Rule::Warned(message) => self.findings.warning(place, &path.to_string(), message),
+            Rule::Refused(message) => self.findings.error(place, path.to_string(), message),
+        }
+    }
+
+    /// The rule of a feature, and what the registry we replace did where the key that switches it on is missing.
+    fn rule(&self, feature: Feature) -> Rule {
+        let is_set = |key: &str| self.root.find(key).is_some_and(|node| !node.is_empty());
+        match feature {
+            Feature::PullThrough if !is_set("proxy.remoteurl") => {
+                Rule::Warned("off, because proxy.remoteurl is not set")
+            }
+            Feature::Tls if !is_set("http.tls.certificate") && !is_set("http.tls.letsencrypt.cachefile") => {
+                Rule::Warned("off, because http.tls.certificate is not set: everything is sent in clear")
+            }
+            _ => feature.rule(),
+        }
+    }
+
+    fn unknown(&mut self, section: &KeyPath, key: &str, place: &Place) {
+        let path = section.key(key).to_string();
+        let nearest = nearest(key, keys::children(section));
+        let choice = CHOICES.into_iter().find(|(name, _)| section.to_string() == *name);
+        match choice {
+            Some((_, what)) => self.findings.error(place, path, unknown(&format!("unknown {what}"), nearest)),
+            None => self.findings.unknown_key(place, &path, nearest),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Every key a configuration may hold, and what this version does about each.
+//!
+//! Two tables. [`KEYS`] gives each key to a [`Feature`]; [`Feature::rule`] decides about the feature. The line between
+//! refusing and warning is what the key is for: one that protects, or decides where bytes live or where they are
+//! found, must be honoured or the server does not start; one that observes or speeds up may be missing for a while.
+
+use super::path::{KeyPath, Segment};
+
+/// A part of the registry that keys ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Feature {
+    /// What [`super::meaning`] reads; a test holds the two together.
+    Built,
+    /// What this registry has no use for, and nobody misses.
+    NotNeeded,
+    Authentication,
+    BugReports,
+    CallerInLog,
+    DebugServer,
+    DescriptorCache,
+    HealthChecks,
+    LogHooks,
+    Middleware,
+    Notifications,
+    OtherDriver,
+    PullThrough,
+    Redis,
+    Schema1,
+    ThreadLimit,
+    Tls,
+}
+
+/// What becomes of a configuration that asks for a feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// It gets it.
+    Works,
+    /// It goes without and nothing is different.
+    Accepted,
+    /// It goes without and is told.
+    Warned(&'static str),
+    /// The server does not start.
+    Refused(&'static str),
+}
+
+/// What the table knows about a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Keys lie below it.
+    Section,
+    /// Items lie below it.
+    List(Feature),
+    /// A value.
+    Leaf(Feature),
+    /// Anything may lie below it.
+    Open(Feature),
+    /// Naming it is what counts, whatever lies below.
+    Named(Feature),
+    Unknown,
+}
+
+/// Sections in which one key chooses an implementation: an unknown key there is an unknown choice, not a slip.
+pub(super) const CHOICES: [(&str, &str); 2] = [("storage", "storage driver"), ("auth", "auth type")];
+
+/// Keys of `storage` that are not drivers.
+pub(super) const STORAGE_SETTINGS: [&str; 5] = ["cache", "delete", "maintenance", "redirect", "tag"];
+
+// === impl Feature ===
+
+impl Feature {
+    /// The one decision about each feature. Building one is changing its arm.
+    pub(super) fn rule(self) -> Rule {
+        use Rule::{Accepted, Refused, Warned, Works};
+        match self {
+            Self::Built => Works,
+            Self::NotNeeded => Accepted,
+            Self::Authentication => Refused("this version cannot check who calls and would let everybody in"),
+            Self::BugReports => Warned("not supported: errors are only logged"),
+            Self::CallerInLog => Warned("not supported: log lines name no place in the source"),
+            Self::DebugServer => {
+                Warned("not supported yet: there is no debug server and there are no metrics")
+            }
+            Self::DescriptorCache => Warned("not used: this version answers without a descriptor cache"),
+            Self::HealthChecks => Warned("not supported yet: no health checks run"),
+            Self::LogHooks => Warned("not supported: nothing is sent by mail"),
+            Self::Middleware => Refused("this version has no middleware"),
+            Self::Notifications => Warned("not supported yet: no notifications are sent"),
+            Self::OtherDriver => Refused("this version stores on `filesystem` only"),
+            Self::PullThrough => Refused("this version cannot be a pull-through cache"),
+            Self::Redis => Warned("not used: this version keeps nothing in Redis"),
+            Self::Schema1 => Warned("not supported: schema 1 manifests are neither accepted nor served"),
+            Self::ThreadLimit => Warned("not used: file access needs no limit here"),
+            Self::Tls => Refused("this version cannot serve TLS and would send everything in clear"),
+        }
+    }
+}
+
+/// Section, feature, keys. `*` is any key, `[]` any item of a list, `**` anything below; a key with `!` counts by its
+/// name alone.
+// One row a line, so that a key is found by looking.
+#[rustfmt::skip]
+const KEYS: &[(&str, Feature, &str)] = &[
+    ("", Feature::Built, "version loglevel"),
+    ("log", Feature::Built, "accesslog.disabled level formatter fields.**"),
+    ("log", Feature::CallerInLog, "reportcaller"),
+    ("log.hooks.[]", Feature::LogHooks, "disabled type levels.[] options.**"),
+    ("storage.filesystem", Feature::Built, "rootdirectory fsync"),
+    ("storage.filesystem", Feature::ThreadLimit, "maxthreads"),
+    ("storage", Feature::OtherDriver, "azure! gcs! inmemory! oss! s3! s3aws! swift!"),
+    ("storage", Feature::Built, "delete.enabled redirect.disable tag.concurrencylimit"),
+    ("storage.cache", Feature::DescriptorCache, "blobdescriptor blobdescriptorsize layerinfo"),
+    ("storage.maintenance.uploadpurging", Feature::Built, "enabled age interval dryrun"),
+    ("storage.maintenance.readonly", Feature::Built, "enabled"),
+    ("auth", Feature::NotNeeded, "none!"),
+    ("auth", Feature::Authentication, "htpasswd! silly! token!"),
+    ("middleware.registry.[]", Feature::Middleware, "name disabled options.**"),
+    ("middleware.repository.[]", Feature::Middleware, "name disabled options.**"),
+    ("middleware.storage.[]", Feature::Middleware, "name disabled options.**"),
+    ("http", Feature::Built, "addr net draintimeout host prefix relativeurls trustedproxies.[] headers.*.[]"),
+    ("http", Feature::Built, "h2c.enabled"),
+    // Uploads are found again by their id alone, and without TLS there is no HTTP/2 to switch off.
+    ("http", Feature::NotNeeded, "secret http2.disabled"),
+    ("http.debug", Feature::DebugServer, "addr prometheus.enabled prometheus.path"),
+    ("http.tls", Feature::Tls, "certificate key clientcas.[] clientauth minimumtls ciphersuites.[]"),
+    ("http.tls.letsencrypt", Feature::Tls, "cachefile email hosts.[] directoryurl"),
+    ("notifications.events", Feature::Notifications, "includereferences"),
+    ("notifications.endpoints.[]", Feature::Notifications, "name disabled url headers.*.[] timeout threshold"),
+    ("notifications.endpoints.[]", Feature::Notifications, "backoff ignoredmediatypes.[]"),
+    ("notifications.endpoints.[].ignore", Feature::Notifications, "mediatypes.[] actions.[]"),
+    // What version 2 wrote, what both write, and what version 3 added.
+    ("redis", Feature::Redis, "addr pool.maxidle pool.maxactive pool.idletimeout"),
+    ("redis", Feature::Redis, "password db dialtimeout readtimeout writetimeout"),
+    ("redis", Feature::Redis, "addrs.[] clientname protocol username sentinelusername sentinelpassword"),
+    ("redis", Feature::Redis, "maxretries minretrybackoff maxretrybackoff contexttimeoutenabled poolfifo"),
+    ("redis", Feature::Redis, "poolsize pooltimeout minidleconns maxidleconns maxactiveconns readonly"),
+    ("redis", Feature::Redis, "connmaxidletime connmaxlifetime maxredirects routebylatency routerandomly"),
+    ("redis", Feature::Redis, "mastername disableidentity identitysuffix unstableresp3"),
+    ("redis.tls", Feature::Redis, "certificate key rootcas.[]"),
+    ("health.storagedriver", Feature::HealthChecks, "enabled interval threshold"),
+    ("health.file.[]", Feature::HealthChecks, "file interval threshold"),
+    ("health.http.[]", Feature::HealthChecks, "uri headers.*.[] statuscode timeout interval threshold"),
+    ("health.tcp.[]", Feature::HealthChecks, "addr timeout interval threshold"),
+    ("catalog", Feature::Built, "maxentries"),
+    ("tags", Feature::Built, "maxtags"),
+    ("proxy", Feature::PullThrough, "remoteurl username password ttl cachewritetimeout"),
+    ("proxy.exec", Feature::PullThrough, "command lifetime"),
+    ("validation", Feature::Built, "disabled enabled"),
+    ("validation.manifests", Feature::Built, "urls.allow.[] urls.deny.[] missing indexes.platforms"),
+    ("validation.manifests.indexes.platformlist.[]", Feature::Built, "architecture os"),
+    ("policy.repository", Feature::Built, "classes.[]"),
+    // Version 2 alone.
+    ("reporting.bugsnag", Feature::BugReports, "apikey releasestage endpoint"),
+    ("reporting.newrelic", Feature::BugReports, "licensekey name verbose"),
+    ("compatibility.schema1", Feature::Schema1, "trustkey signingkeyfile enabled"),
+];
+
+/// What lies at a path.
+pub(super) fn shape(path: &KeyPath) -> Shape {
+    patterns().find_map(|(pattern, feature)| shape_in(&pattern, path, feature)).unwrap_or(Shape::Unknown)
+}
+
+/// The keys that may stand below a path, for somebody who misspelt one.
+pub(super) fn children(path: &KeyPath) -> impl Iterator<Item = &'static str> {
+    let depth = path.segments().len();
+    patterns()
+        .filter(move |(pattern, _)| pattern.len() > depth && leads_to(pattern, path))
+        .map(move |(pattern, _)| pattern[depth].trim_end_matches('!'))
+        .filter(|key| !matches!(*key, "*" | "**" | "[]"))
+}
+
+/// Every key of a feature as a dotted pattern.
+#[cfg(test)]
+pub(super) fn of(feature: Feature) -> impl Iterator<Item = String> {
+    patterns().filter(move |(_, owner)| *owner == feature).map(|(pattern, _)| pattern.join("."))
+}
+
+fn patterns() -> impl Iterator<Item = (Vec<&'static str>, Feature)> {
+    KEYS.iter().flat_map(|(section, feature, keys)| {
+        keys.split_whitespace().map(|key| {
+            let segments = section.split('.').chain(key.split('.'));
+            (segments.filter(|segment| !segment.is_empty()).collect(), *feature)
+        })
+    })
+}
+
+/// What a path is to one pattern, if anything.
+fn shape_in(pattern: &[&str], path: &KeyPath, feature: Feature) -> Option<Shape> {
+    if !leads_to(pattern, path) {
+        return None;
+    }
+    let depth = path.segments().len();
+    let reached = depth.checked_sub(1).and_then(|last| pattern.get(last.min(pattern.len() - 1)));
+    match (reached, pattern.get(depth)) {
+        (Some(name), _) if name.ends_with('!') => Some(Shape::Named(feature)),
+        (Some(&"**"), _) => Some(Shape::Open(feature)),
+        (_, Some(&"[]")) => Some(Shape::List(feature)),
+        (_, Some(_)) => Some(Shape::Section),
+        (_, None) => Some(Shape::Leaf(feature)),
+    }
+}
+
+/// Whether the path is the pattern, or the way to it, or lies in the open below it.
+fn leads_to(pattern: &[&str], path: &KeyPath) -> bool {
+    let is_open = pattern.last().is_some_and(|last| *last == "**" || last.ends_with('!'));
+    (is_open || path.segments().len() <= pattern.len())
+        && pattern.iter().zip(path.segments()).all(|(wanted, segment)| match segment {
+            Segment::Key(key) => matches!(*wanted, "*" | "**") || wanted.trim_end_matches('!') == key,
+            Segment::Index(_) => matches!(*wanted, "[]" | "**"),
+        })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! `http`: where clients reach us, and what every answer has in common.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::address::ListenAddress;
+use crate::config::reader::Reader;
+use crate::config::{HttpConfig, Listen, web};
+
+/// Long enough for a layer on a fast network; clusters kill after 30 seconds.
+const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) fn read(reader: &mut Reader<'_>) -> HttpConfig {
+    HttpConfig {
+        listen: listen(reader),
+        host: reader.parsed("http.host", "a URL such as https://registry.example.com", web::base_url),
+        prefix: reader
+            .parsed("http.prefix", "a path with a slash at both ends such as /registry/", web::prefix)
+            // The root is where everything lies anyway.
+            .filter(|prefix| prefix != "/"),
+        absolute_urls: reader.flag("http.relativeurls") == Some(false),
+        trusted_proxies: reader.list(
+            "http.trustedproxies",
+            "an address or a network such as 10.0.0.0/8",
+            web::network,
+        ),
+        headers: reader.headers("http.headers"),
+        h2c: reader.flag("http.h2c.enabled").unwrap_or(false),
+        drain_timeout: drain_timeout(reader).unwrap_or(DEFAULT_DRAIN_TIMEOUT),
+    }
+}
+
+fn listen(reader: &mut Reader<'_>) -> Listen {
+    let net = reader.word("http.net", "tcp or unix", &[("tcp", "tcp"), ("unix", "unix")]);
+    match net {
+        Some("unix") => Listen::Unix(socket(reader)),
+        _ => Listen::Tcp(address(reader)),
+    }
+}
+
+fn socket(reader: &mut Reader<'_>) -> PathBuf {
+    let expected = "the path of a socket, for http.net is unix";
+    if !reader.is_set("http.addr") {
+        reader.reject("http.addr", format!("expected {expected}, got nothing"));
+    }
+    reader.parsed("http.addr", expected, |text| Some(PathBuf::from(text))).unwrap_or_default()
+}
+
+fn address(reader: &mut Reader<'_>) -> ListenAddress {
+    if !reader.is_set("http.addr") {
+        let default = ListenAddress::default();
+        reader.warn("http.addr", &format!("not set: listening on {default}, for this machine only"));
+    }
+    reader
+        .parsed("http.addr", "an address such as :5000 or 127.0.0.1:5000", ListenAddress::parse)
+        .unwrap_or_default()
+}
+
+fn drain_timeout(reader: &mut Reader<'_>) -> Option<Duration> {
+    let timeout = reader.duration("http.draintimeout")?;
+    // `10` means 10 ns to everybody who reads such files, except to whoever writes one.
+    if !timeout.is_zero() && timeout < Duration::from_millis(1) {
+        reader
+            .warn("http.draintimeout", &format!("means {timeout:?}; a number without a unit is nanoseconds"));
+    }
+    Some(timeout)
+}

@@ -1,0 +1,135 @@
+//! Known keys that this version does not honour: which of them keep a server from starting.
+
+use super::*;
+
+#[track_caller]
+fn check_refused(lines: &str, expected: &str) {
+    check_based_errors(lines, &[expected]);
+}
+
+#[track_caller]
+fn check_warned(lines: &str, expected: &str) {
+    check_based_warnings(lines, &[expected]);
+}
+
+/// [`BASE`] with more in its `http` section.
+#[track_caller]
+fn with_http(keys: &str) -> String {
+    format!("version: 0.1\nstorage: filesystem\nhttp: {{addr: ':1', {keys}}}\n")
+}
+
+/// [`BASE`] with more in its `storage` section.
+fn with_storage(keys: &str) -> String {
+    format!("version: 0.1\nhttp: {{addr: ':1'}}\nstorage: {{filesystem: , {keys}}}\n")
+}
+
+#[test]
+fn what_protects_is_refused() {
+    let open = "this version cannot check who calls and would let everybody in";
+    check_refused("auth: {htpasswd: {realm: a, path: b}}", &format!("config.yml:4:8: auth.htpasswd: {open}"));
+    check_refused("auth: {token: }", &format!("config.yml:4:8: auth.token: {open}"));
+    check_refused("auth: silly", &format!("config.yml:4:7: auth.silly: {open}"));
+    check_errors(
+        &with_http("tls: {certificate: a, key: b, clientcas: [c]}"),
+        &[
+            "config.yml:3:26: http.tls.certificate: this version cannot serve TLS and would send everything in clear",
+        ],
+    );
+    check_errors(
+        &with_http("tls: {letsencrypt: {cachefile: /x, hosts: [a.example]}}"),
+        &[
+            "config.yml:3:40: http.tls.letsencrypt.cachefile: this version cannot serve TLS and would send everything in clear",
+        ],
+    );
+}
+
+#[test]
+fn what_decides_where_bytes_are_is_refused() {
+    for driver in ["azure", "gcs", "inmemory", "oss", "s3", "s3aws", "swift"] {
+        check_errors(
+            &format!("version: 0.1\nhttp: {{addr: ':1'}}\nstorage: {{{driver}: {{bucket: b}}}}\n"),
+            &[&format!("config.yml:3:11: storage.{driver}: this version stores on `filesystem` only")],
+        );
+    }
+    check_refused(
+        "middleware: {storage: [{name: redirect, options: {baseurl: x}}]}",
+        "config.yml:4:25: middleware.storage[0].name: this version has no middleware",
+    );
+    check_refused(
+        "proxy: {remoteurl: https://registry-1.docker.io}",
+        "config.yml:4:9: proxy.remoteurl: this version cannot be a pull-through cache",
+    );
+}
+
+#[test]
+fn what_nothing_switches_on_is_off_as_it_was() {
+    check_warned(
+        "proxy: {username: a, password: b}",
+        "config.yml:4:9: proxy.username: off, because proxy.remoteurl is not set",
+    );
+    check_warned(
+        "proxy: {remoteurl: '', ttl: 1h}",
+        "config.yml:4:24: proxy.ttl: off, because proxy.remoteurl is not set",
+    );
+    for tls in ["minimumtls: tls1.2", "letsencrypt: {email: a@b.example}", "certificate: '', clientauth: x"] {
+        let config = config(&with_http(&format!("tls: {{{tls}}}")));
+        let [warning] = config.warnings.as_slice() else { panic!("{tls}: {:?}", config.warnings) };
+        let off = ": off, because http.tls.certificate is not set: everything is sent in clear";
+        assert!(warning.ends_with(off), "{warning}");
+    }
+}
+
+#[test]
+fn a_switch_that_is_neither_on_nor_off_is_an_error() {
+    let errors = parse(&with_storage("maintenance: {readonly: {enabled: maybe}}"), &[], UnknownKeys::Warn)
+        .unwrap_err();
+    assert_eq!(
+        errors[0].to_string(),
+        "config.yml:3:59: storage.maintenance.readonly.enabled: expected true or false, got \"maybe\""
+    );
+}
+
+#[test]
+fn what_observes_or_speeds_up_is_one_warning() {
+    check_warned(
+        "notifications: {endpoints: [{name: a, url: b, timeout: 1s}], events: {includereferences: true}}",
+        "config.yml:4:30: notifications.endpoints[0].name: not supported yet: no notifications are sent",
+    );
+    check_warned(
+        "redis: {addrs: [a:1], password: 012345, pool: {maxidle: 1}}",
+        "config.yml:4:17: redis.addrs[0]: not used: this version keeps nothing in Redis",
+    );
+    check_warned(
+        "health: {file: [{file: /x}], tcp: [{addr: a:1}]}",
+        "config.yml:4:18: health.file[0].file: not supported yet: no health checks run",
+    );
+    check_warned(
+        "log: {hooks: [{type: mail, levels: [panic], options: {smtp: {addr: x}}}]}",
+        "config.yml:4:16: log.hooks[0].type: not supported: nothing is sent by mail",
+    );
+    check_warned(
+        "log: {reportcaller: true}",
+        "config.yml:4:7: log.reportcaller: not supported: log lines name no place in the source",
+    );
+    check_warned(
+        "reporting: {bugsnag: {apikey: x}}",
+        "config.yml:4:23: reporting.bugsnag.apikey: not supported: errors are only logged",
+    );
+    check_warned(
+        "compatibility: {schema1: {enabled: true}}",
+        "config.yml:4:27: compatibility.schema1.enabled: not supported: schema 1 manifests are neither accepted nor served",
+    );
+}
+
+#[test]
+fn storage_that_would_be_tidier_or_faster_is_one_warning() {
+    let check = |keys: &str, expected: &str| check_warnings(&with_storage(keys), &[expected]);
+    check(
+        "cache: {blobdescriptor: redis, blobdescriptorsize: 1}",
+        "config.yml:3:33: storage.cache.blobdescriptor: not used: this version answers without a descriptor cache",
+    );
+    check_warnings(
+        "version: 0.1\nhttp: {addr: ':1'}\nstorage: {filesystem: {maxthreads: 100}}\n",
+        &["config.yml:3:24: storage.filesystem.maxthreads: not used: file access needs no limit here"],
+    );
+}

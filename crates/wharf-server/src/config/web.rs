@@ -1,0 +1,126 @@
+//! What a configuration says in the words of the web: URLs, paths, networks, headers.
+
+use std::net::IpAddr;
+
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue, Uri};
+use ipnet::IpNet;
+
+/// Headers that say how an answer is framed. One more of them, and no client could read any answer.
+const FRAMING: [HeaderName; 3] = [CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING];
+
+/// Scheme, host and perhaps a path, without a slash at the end.
+pub(super) fn base_url(text: &str) -> Option<String> {
+    let url: Uri = text.parse().ok()?;
+    let is_web = matches!(url.scheme_str(), Some("http" | "https"));
+    let is_plain = !text.contains(['?', '#', '@']) && url.host().is_some_and(|host| !host.is_empty());
+    (is_web && is_plain).then(|| text.trim_end_matches('/').to_owned())
+}
+
+/// A path with a slash at both ends.
+pub(super) fn prefix(text: &str) -> Option<String> {
+    let is_path = text.parse::<PathAndQuery>().is_ok_and(|path| path.as_str() == text);
+    let is_plain = !text.contains(['?', '#']) && !text.contains("//");
+    (is_path && is_plain && text.starts_with('/') && text.ends_with('/')).then(|| text.to_owned())
+}
+
+/// A network, or an address as the network of itself.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse().ok().map(|address: IpAddr| IpNet::from(address.to_canonical())))
+}
+
+/// The name of a header that an operator may add.
+pub(super) fn header_name(text: &str) -> Option<HeaderName> {
+    text.parse().ok().filter(|name| !FRAMING.contains(name))
+}
+
+/// What may stand in a header.
+pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
+    HeaderValue::from_str(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check<T: ToString>(parse: impl Fn(&str) -> Option<T>, rows: &[(&str, Option<&str>)]) {
+        for (text, expected) in rows {
+            assert_eq!(parse(text).map(|parsed| parsed.to_string()).as_deref(), *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_base_is_scheme_host_and_perhaps_a_path() {
+        check(
+            base_url,
+            &[
+                ("https://registry.example.com", Some("https://registry.example.com")),
+                ("http://registry.example.com:8080/", Some("http://registry.example.com:8080")),
+                ("https://[::1]:5000/sub/path/", Some("https://[::1]:5000/sub/path")),
+                ("registry.example.com", None),
+                ("registry.example.com:5000", None),
+                ("https://", None),
+                ("https:///path", None),
+                ("ftp://example.com", None),
+                ("https://user:secret@example.com", None),
+                ("https://example.com/?a=b", None),
+                ("https://example.com/#here", None),
+                ("https://exa mple.com", None),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_prefix_has_a_slash_at_both_ends() {
+        check(
+            prefix,
+            &[
+                ("/reg/", Some("/reg/")),
+                ("/a/b-c/", Some("/a/b-c/")),
+                ("/", Some("/")),
+                ("/reg", None),
+                ("reg/", None),
+                ("reg", None),
+                ("", None),
+                ("//", None),
+                ("/a//b/", None),
+                ("/a b/", None),
+                ("/a/?b/", None),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_address_is_a_network_of_one() {
+        check(
+            network,
+            &[
+                ("10.0.0.0/8", Some("10.0.0.0/8")),
+                ("10.1.2.3", Some("10.1.2.3/32")),
+                ("fd00::/8", Some("fd00::/8")),
+                ("::1", Some("::1/128")),
+                ("::ffff:10.1.2.3", Some("10.1.2.3/32")),
+                ("10.0.0.0/33", None),
+                ("proxy.example.com", None),
+                ("", None),
+            ],
+        );
+    }
+
+    #[test]
+    fn headers_that_frame_an_answer_are_ours() {
+        check(
+            header_name,
+            &[
+                ("X-Content-Type-Options", Some("x-content-type-options")),
+                ("Content-Length", None),
+                ("X A", None),
+                ("", None),
+            ],
+        );
+        assert!(header_value("max-age=31536000; includeSubDomains").is_some());
+        assert!(header_value("a\r\nb: c").is_none());
+    }
+}

@@ -1,0 +1,79 @@
+//! From what the operator wrote to what the crates below take.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use wharf_core::{Missing, Options, Registry, UrlRules, Validation};
+use wharf_http::{AccessLog, Addresses, ExtraHeaders, Limits, TrustedProxies};
+use wharf_store::LayoutMetadata;
+use wharf_store_fs::{FsOptions, FsStore};
+
+use crate::config::{Config, Fsync, HttpConfig, Platforms};
+
+/// Opens the store and makes the registry over it.
+pub(crate) fn registry(config: &Config) -> anyhow::Result<Registry> {
+    let storage = &config.storage;
+    let fsync = match storage.fsync {
+        Fsync::Full => wharf_store_fs::Fsync::Full,
+        Fsync::Data => wharf_store_fs::Fsync::Data,
+        Fsync::None => wharf_store_fs::Fsync::None,
+    };
+    let store = FsStore::open(FsOptions { fsync, ..FsOptions::new(&storage.root) }).with_context(|| {
+        format!("the directory of storage.filesystem.rootdirectory, {}", storage.root.display())
+    })?;
+    let mut metadata = LayoutMetadata::new(Arc::new(store.clone()));
+    if let Some(concurrency) = storage.tag_concurrency {
+        metadata = metadata.with_concurrency(concurrency);
+    }
+    let options =
+        Options { deletes: storage.delete_enabled, validation: validation(config), ..Options::default() };
+    Ok(Registry::new(Arc::new(store), Arc::new(metadata), options))
+}
+
+fn validation(config: &Config) -> Validation {
+    let rules = &config.validation;
+    Validation {
+        disabled: rules.disabled,
+        missing: if rules.missing_allowed { Missing::Allow } else { Missing::Deny },
+        urls: UrlRules { allow: rules.allow.clone(), deny: rules.deny.clone() },
+        platforms: match &rules.platforms {
+            Platforms::All => wharf_core::Platforms::All,
+            Platforms::None => wharf_core::Platforms::None,
+            Platforms::List(list) => wharf_core::Platforms::List(
+                list.iter().map(|platform| (platform.architecture.clone(), platform.os.clone())).collect(),
+            ),
+        },
+        classes: config.classes.clone(),
+    }
+}
+
+/// What the edge is told.
+pub(crate) fn http(config: &Config, access_log: Option<Arc<dyn AccessLog>>) -> wharf_http::Options {
+    wharf_http::Options {
+        limits: limits(config),
+        access_log,
+        addresses: addresses(&config.http),
+        headers: ExtraHeaders::new(config.http.headers.clone()),
+        read_only: config.storage.read_only,
+        h2c: config.http.h2c,
+    }
+}
+
+fn addresses(http: &HttpConfig) -> Addresses {
+    Addresses {
+        host: http.host.clone(),
+        prefix: http.prefix.clone(),
+        absolute: http.absolute_urls,
+        trusted: http.trusted_proxies.clone().map_or(TrustedProxies::All, TrustedProxies::Only),
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let most = |entries: u64| usize::try_from(entries).unwrap_or(usize::MAX);
+    Limits {
+        tags_page: most(config.tags_max),
+        catalog_page: most(config.catalog_max_entries),
+        drain_timeout: config.http.drain_timeout,
+        ..Limits::default()
+    }
+}

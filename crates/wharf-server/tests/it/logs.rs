@@ -1,0 +1,30 @@
+//! What an operator reads on standard error.
+
+use crate::running::{Sections, start};
+
+#[tokio::test]
+async fn a_request_is_one_line_of_json_with_the_operators_fields() {
+    let more = "log: {formatter: json, fields: {service: images}, accesslog: {disabled: true}}";
+    let mut running = start(Sections { more, ..Sections::default() });
+
+    assert_eq!(running.server.get("/v2/acme/app/manifests/latest").send().await.status, 404);
+    running.wait_for_log("response completed");
+
+    let said = running.child.last_words();
+    let lines: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let line = lines.iter().find(|line| line["msg"] == "response completed").unwrap();
+    assert_eq!(line["level"], "info", "a client's mistake is no error of ours");
+    assert_eq!(line["service"], "images");
+    assert_eq!(line["http.request.method"], "GET");
+    assert_eq!(line["http.response.status"], 404);
+    assert!(lines.iter().all(|line| line["level"] != "error"), "{said}");
+}
+
+#[test]
+fn the_limit_of_open_files_is_raised() {
+    let mut running = start(Sections { more: "log: {level: debug}", ..Sections::default() });
+
+    running.wait_for_log("raised the limit of open files");
+    running.wait_for_log("from=256");
+}

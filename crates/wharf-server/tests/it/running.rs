@@ -1,0 +1,97 @@
+//! A registry in a process of its own, with a directory that ends with the test.
+
+#![expect(clippy::disallowed_methods, reason = "the file of a test, read by another process")]
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use wharf_testkit::process::{Child, free_address};
+use wharf_testkit::wire::Server;
+
+/// How long a start or an end may take on a machine that compiles beside it.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// The file's sections that a test has something to say about, in flow style and without their braces.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sections<'a> {
+    pub(crate) http: &'a str,
+    pub(crate) storage: &'a str,
+    /// Whole lines.
+    pub(crate) more: &'a str,
+}
+
+/// A server and what belongs to it.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) server: Server,
+    pub(crate) child: Child,
+    scratch: TempDir,
+}
+
+/// Starts a registry on a port of its own and waits until it listens.
+#[track_caller]
+pub(crate) fn start(sections: Sections<'_>) -> Running {
+    let address = free_address();
+    let scratch = tempfile::tempdir().unwrap();
+    let config = write_config(scratch.path(), &format!("addr: '{address}'"), sections);
+    let mut child = Child::spawn(&mut registry(&config), &scratch.path().join("log"));
+    child.wait_for_port(address, LIMIT);
+    Running { server: Server::at(address), child, scratch }
+}
+
+/// Writes `config.yml` into a directory and says what serves it.
+pub(crate) fn write_config(directory: &Path, listen: &str, sections: Sections<'_>) -> String {
+    let Sections { http, storage, more } = sections;
+    let root = directory.join("data");
+    let text = format!(
+        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: '{}'}}, {storage}}}\nhttp: {{{listen}, {http}}}\n{more}\n",
+        root.display()
+    );
+    let path = directory.join("config.yml");
+    fs::write(&path, text).unwrap();
+    path.into_os_string().into_string().unwrap()
+}
+
+/// `registry serve <config>`, in an environment without variables. Its id is in a file beside the config, and it
+/// starts with few open files.
+pub(crate) fn registry(config: &str) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let script = r#"echo $$ > "$1.pid"; ulimit -Sn 256; exec "$0" serve "$1""#;
+    command.args(["-c", script, env!("CARGO_BIN_EXE_registry"), config]).env_clear();
+    command
+}
+
+/// An address as it stands in a file.
+pub(crate) fn addr(address: SocketAddr) -> String {
+    format!("addr: '{address}'")
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Sends a signal that the process is to survive.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = fs::read_to_string(self.scratch.path().join("config.yml.pid")).unwrap();
+        let id = Pid::from_raw(id.trim().parse().unwrap()).unwrap();
+        kill_process(id, signal).unwrap();
+    }
+
+    /// Waits until the log says so.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&mut self, words: &str) {
+        let log = self.scratch.path().join("log");
+        let said = || fs::read_to_string(&log).unwrap().contains(words);
+        self.child.wait_until(&format!("it logs {words:?}"), LIMIT, said);
+    }
+
+    /// Asks it to stop, waits, and says how it ended.
+    #[track_caller]
+    pub(crate) fn stop(self) -> ExitStatus {
+        self.child.stop(LIMIT)
+    }
+}
