@@ -56,6 +56,11 @@ impl ApiError {
             .detail(format!("a manifest may be {limit} bytes long"))
     }
 
+    /// What is wrong in the first place, for the log.
+    pub(crate) fn first(&self) -> Option<&ErrorEntry> {
+        self.entries.first()
+    }
+
     pub(crate) fn into_response(self) -> Response<Body> {
         let body = ErrorBody { errors: self.entries }.to_json();
         let mut response = respond::json(self.status, body);

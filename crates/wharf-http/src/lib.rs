@@ -3,6 +3,7 @@
 mod addresses;
 mod body;
 mod context;
+mod details;
 mod dispatch;
 mod errors;
 mod extra_headers;

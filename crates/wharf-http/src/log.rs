@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, REFERER, USER_AGENT};
+use http::header::{REFERER, USER_AGENT};
 use http::request::Parts;
 use http::{Method, StatusCode, Uri, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use wharf_core::{BoxError, Clock, SystemClock};
 
 use crate::body::Body;
+use crate::details::{Details, text};
 
 /// Who writes the access log. Must not block.
 pub trait AccessLog: fmt::Debug + Send + Sync + 'static {
@@ -67,6 +68,8 @@ pub(crate) struct Record {
     entry: AccessEntry,
     begun: Instant,
     log: Option<Arc<dyn AccessLog>>,
+    /// For the application's log, if it wants any.
+    details: Option<Box<Details>>,
 }
 
 // === impl Record ===
@@ -93,7 +96,12 @@ impl Record {
             user_agent: text(&head.headers, &USER_AGENT),
             request_id,
         };
-        Self { entry, begun: Instant::now(), log }
+        Self { entry, begun: Instant::now(), log, details: Details::begin(head) }
+    }
+
+    /// What the application's log shall say besides.
+    pub(crate) fn details(&mut self) -> Option<&mut Details> {
+        self.details.as_deref_mut()
     }
 
     pub(crate) fn user(&mut self, user: Option<Arc<str>>) {
@@ -108,26 +116,15 @@ impl Record {
 
     fn finish(mut self, aborted: bool) {
         self.entry.duration = self.begun.elapsed();
-        self.entry.aborted = aborted;
+        // Nobody asks for the body of an answer to HEAD.
+        self.entry.aborted = aborted && self.entry.method != Method::HEAD;
         if let Some(log) = &self.log {
             log.record(&self.entry);
         }
-        let AccessEntry { method, uri, status, bytes, .. } = &self.entry;
-        tracing::info!(
-            http.request.id = %self.entry.request_id,
-            http.request.method = %method,
-            http.request.uri = %uri,
-            http.response.status = status.as_u16(),
-            http.response.written = bytes,
-            duration_ms = u64::try_from(self.entry.duration.as_millis()).unwrap_or(u64::MAX),
-            "{}",
-            if aborted { "response cut short by the client" } else { "response completed" }
-        );
+        if let Some(details) = &self.details {
+            details.tell(&self.entry);
+        }
     }
-}
-
-fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 // === impl LoggedBody ===

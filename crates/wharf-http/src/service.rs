@@ -82,6 +82,9 @@ impl Service {
             Ok(response) => response,
             Err(error) => {
                 drop(body);
+                if let Some(details) = record.details() {
+                    details.error(&error);
+                }
                 // A client that waits for our word before it sends gets it; another one may be in the middle of a body.
                 if !head.headers.contains_key(EXPECT) {
                     left.discard().await;
@@ -90,6 +93,9 @@ impl Service {
             }
         };
         self.finish(&head, remote, &mut response);
+        if let Some(details) = record.details() {
+            details.response(response.headers());
+        }
         let status = response.status();
         response.map(|body| record.follow(status, body))
     }
@@ -104,6 +110,9 @@ impl Service {
         let inner = &*self.0;
         let path = inner.options.addresses.inside(head.uri.path()).ok_or(RouteError::NotFound)?;
         let route = Route::parse(head.method.as_str(), path, head.uri.query())?;
+        if let Some(details) = record.details() {
+            details.route(&route);
+        }
         if inner.options.read_only && changes(&route) {
             return Err(ApiError::from(RouteError::MethodNotAllowed { allow: "GET, HEAD" }));
         }

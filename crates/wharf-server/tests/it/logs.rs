@@ -13,11 +13,18 @@ async fn a_request_is_one_line_of_json_with_the_operators_fields() {
     let said = running.child.last_words();
     let lines: Vec<serde_json::Value> =
         said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
-    let line = lines.iter().find(|line| line["msg"] == "response completed").unwrap();
+    let line = lines.iter().find(|line| line["msg"] == "response completed with error").unwrap();
     assert_eq!(line["level"], "info", "a client's mistake is no error of ours");
     assert_eq!(line["service"], "images");
     assert_eq!(line["http.request.method"], "GET");
+    assert_eq!(line["http.request.uri"], "/v2/acme/app/manifests/latest");
+    assert_eq!(line["http.request.remoteaddr"], "127.0.0.1");
     assert_eq!(line["http.response.status"], 404);
+    assert_eq!(line["http.response.contenttype"], "application/json");
+    assert_eq!(line["vars.name"], "acme/app");
+    assert_eq!(line["vars.reference"], "latest");
+    assert_eq!(line["err.code"], "MANIFEST_UNKNOWN");
+    assert_eq!(line["err.detail"], "unknown tag=latest");
     assert!(lines.iter().all(|line| line["level"] != "error"), "{said}");
 }
 

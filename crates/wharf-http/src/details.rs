@@ -1,0 +1,147 @@
+//! What the application's log says of a request besides what the access log has: gathered only if somebody listens.
+//!
+//! The names of the fields are those of the registry we succeed, which log pipelines know.
+
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName};
+use http::request::Parts;
+use wharf_oci::{Reference, Route};
+
+use crate::errors::ApiError;
+use crate::log::AccessEntry;
+
+/// The details of one request.
+#[derive(Debug, Default)]
+pub(crate) struct Details {
+    host: Option<String>,
+    content_type: Option<String>,
+    response_content_type: Option<String>,
+    name: Option<String>,
+    reference: Option<String>,
+    digest: Option<String>,
+    upload: Option<String>,
+    error: Option<Failure>,
+}
+
+/// What was answered instead.
+#[derive(Debug)]
+struct Failure {
+    code: &'static str,
+    message: String,
+    detail: Option<String>,
+}
+
+impl Details {
+    /// Begins to gather, if the log takes such lines.
+    pub(crate) fn begin(head: &Parts) -> Option<Box<Self>> {
+        tracing::enabled!(tracing::Level::INFO).then(|| {
+            let (host, content_type) = (text(&head.headers, &HOST), text(&head.headers, &CONTENT_TYPE));
+            Box::new(Self { host, content_type, ..Self::default() })
+        })
+    }
+
+    /// What the request is about.
+    pub(crate) fn route(&mut self, route: &Route) {
+        self.name = route.name().map(ToString::to_string);
+        match route {
+            Route::GetManifest { reference, .. }
+            | Route::HeadManifest { reference, .. }
+            | Route::PutManifest { reference, .. }
+            | Route::DeleteManifest { reference, .. } => self.reference = Some(reference_text(reference)),
+            Route::GetBlob { digest, .. }
+            | Route::HeadBlob { digest, .. }
+            | Route::DeleteBlob { digest, .. } => {
+                self.digest = Some(digest.to_string());
+            }
+            Route::ListReferrers { subject, .. } => self.digest = Some(subject.to_string()),
+            Route::UploadStatus { id, .. }
+            | Route::AppendUpload { id, .. }
+            | Route::CancelUpload { id, .. } => {
+                self.upload = Some(id.to_string());
+            }
+            Route::FinishUpload { id, digest, .. } => {
+                self.upload = Some(id.to_string());
+                self.digest = Some(digest.to_string());
+            }
+            Route::Root
+            | Route::Base
+            | Route::BaseWithoutSlash
+            | Route::Options { .. }
+            | Route::Catalog { .. }
+            | Route::ListTags { .. }
+            | Route::BeginUpload { .. } => {}
+        }
+    }
+
+    /// What is answered instead of what was asked for.
+    pub(crate) fn error(&mut self, error: &ApiError) {
+        self.error = error.first().map(|entry| Failure {
+            code: entry.code.as_str(),
+            message: entry.message.clone(),
+            detail: entry
+                .detail
+                .as_ref()
+                .map(|detail| detail.as_str().map_or_else(|| detail.to_string(), str::to_owned)),
+        });
+    }
+
+    /// What the response says of itself.
+    pub(crate) fn response(&mut self, headers: &HeaderMap) {
+        self.response_content_type = text(headers, &CONTENT_TYPE);
+    }
+
+    /// Writes the line. A client's mistake is not an error of ours; what went wrong with us was told where it did.
+    pub(crate) fn tell(&self, entry: &AccessEntry) {
+        let failure = self.error.as_ref();
+        tracing::info!(
+            auth.user.name = entry.user.as_deref(),
+            err.code = failure.map(|failure| failure.code),
+            err.message = failure.map(|failure| failure.message.as_str()),
+            err.detail = failure.and_then(|failure| failure.detail.as_deref()),
+            http.request.id = &*entry.request_id,
+            http.request.method = entry.method.as_str(),
+            http.request.host = self.host.as_deref(),
+            http.request.uri = entry.uri.path_and_query().map(http::uri::PathAndQuery::as_str),
+            http.request.referer = entry.referer.as_deref(),
+            http.request.useragent = entry.user_agent.as_deref(),
+            http.request.remoteaddr = entry.remote.map(|remote| remote.to_string()),
+            http.request.contenttype = self.content_type.as_deref(),
+            http.response.status = entry.status.as_u16(),
+            http.response.written = entry.bytes,
+            http.response.contenttype = self.response_content_type.as_deref(),
+            http.response.duration = rounded(entry.duration),
+            vars.name = self.name.as_deref(),
+            vars.reference = self.reference.as_deref(),
+            vars.digest = self.digest.as_deref(),
+            vars.uuid = self.upload.as_deref(),
+            "{}",
+            message(entry.aborted, failure.is_some())
+        );
+    }
+}
+
+fn message(aborted: bool, failed: bool) -> &'static str {
+    match (aborted, failed) {
+        (true, _) => "response cut short by the client",
+        (false, true) => "response completed with error",
+        (false, false) => "response completed",
+    }
+}
+
+/// As Go writes durations: `1.234ms`.
+fn rounded(duration: Duration) -> String {
+    format!("{:?}", Duration::from_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+}
+
+fn reference_text(reference: &Reference) -> String {
+    match reference {
+        Reference::Tag(tag) => tag.to_string(),
+        Reference::Digest(digest) => digest.to_string(),
+    }
+}
+
+/// A header's text, fit for a log.
+pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
