@@ -16,6 +16,7 @@ mod negotiation;
 mod promises;
 mod ranges;
 mod referrers;
+mod replays;
 mod tags;
 mod uploads;
 

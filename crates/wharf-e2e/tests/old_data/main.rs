@@ -11,7 +11,10 @@
 //! `docker-registry` and `distribution-registry` (the binary `registry` of distribution, so that it is not ours) are
 //! found on PATH, as are skopeo and crane.
 
-#![expect(clippy::disallowed_methods, reason = "the directory is looked into, and dirtied, behind the programs' backs")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the directory is looked into, and dirtied, behind the programs' backs"
+)]
 
 mod collect;
 mod copy;

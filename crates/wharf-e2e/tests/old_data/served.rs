@@ -13,13 +13,12 @@ const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, application/vn
 
 /// Finds that the program serves exactly this: every tag, manifest and blob, whole.
 pub(crate) async fn assert_serves(server: &programs::Server, contents: &Contents) {
-    let mut expected: Vec<_> = contents.repositories.keys().cloned().collect();
+    let expected: Vec<_> = contents.repositories.keys().cloned().collect();
     let mut listed = catalog(server).await;
     if server.program != Program::Wharf {
         // They list in the order of folders, and what holds no manifest any more.
         listed.retain(|name| contents.repositories.contains_key(name));
         listed.sort();
-        expected.sort();
     }
     assert_eq!(listed, expected, "{:?}: the catalog", server.program);
     for (name, repository) in &contents.repositories {
@@ -29,7 +28,12 @@ pub(crate) async fn assert_serves(server: &programs::Server, contents: &Contents
 
 async fn assert_repository(server: &programs::Server, name: &str, repository: &Repository) {
     let expected: Vec<_> = repository.tags.keys().cloned().collect();
-    assert_eq!(tags(server, name).await, expected, "{:?}: the tags of {name}", server.program);
+    let mut listed = tags(server, name).await;
+    if server.program != Program::Wharf {
+        // In no order, the older one.
+        listed.sort();
+    }
+    assert_eq!(listed, expected, "{:?}: the tags of {name}", server.program);
     for (tag, digest) in &repository.tags {
         assert_manifest(server, name, tag, digest).await;
     }

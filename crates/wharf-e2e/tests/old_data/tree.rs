@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use tempfile::TempDir;
 use wharf_oci::Digest;
+
+use crate::layout::digest;
 
 /// The directory of one test, which goes when it is dropped.
 #[derive(Debug)]
@@ -75,7 +78,7 @@ impl Tree {
             if meta.is_dir() {
                 due.extend(children(&path));
             }
-            let size = meta.is_file().then(|| meta.len());
+            let size = meta.is_file().then_some(meta.len());
             listing.insert(path, (size, meta.mtime(), meta.mtime_nsec()));
         }
         listing
@@ -97,6 +100,21 @@ impl Tree {
         contents
     }
 
+    /// Everything that a collector may not take: the manifests, and what they say they need.
+    pub(crate) fn needed(&self) -> BTreeSet<Digest> {
+        let mut needed = BTreeSet::new();
+        for manifest in self.contents().repositories.values().flat_map(|found| &found.manifests) {
+            let bytes = std::fs::read(self.blob(manifest).join("data")).expect("a manifest has bytes");
+            let body: Value = serde_json::from_slice(&bytes).expect("a manifest is JSON");
+            let lists =
+                ["layers", "manifests"].map(|field| body[field].as_array().cloned().unwrap_or_default());
+            let descriptors = lists.into_iter().flatten().chain(body.get("config").cloned());
+            needed.extend(descriptors.map(|descriptor| digest(&descriptor)));
+            needed.insert(*manifest);
+        }
+        needed
+    }
+
     /// The unfinished uploads of a repository.
     pub(crate) fn uploads(&self, repository: &str) -> BTreeSet<String> {
         children(&self.of(repository, "_uploads")).iter().map(|path| name_of(path)).collect()
@@ -112,12 +130,6 @@ impl Contents {
             Some(found) => found,
             None => panic!("no repository {repository}: {:?}", self.repositories.keys()),
         }
-    }
-
-    /// Everything that a collector may not take: all there is, given that a test left nothing without a manifest.
-    pub(crate) fn digests(&self) -> BTreeSet<Digest> {
-        let repositories = self.repositories.values();
-        repositories.flat_map(|found| found.manifests.iter().chain(&found.blobs).copied()).collect()
     }
 }
 

@@ -17,7 +17,8 @@ async fn send(cosign: &mut Client, registry: &Server, blob: &Blob) {
     if cosign.say(registry.head(path)).await.status == 200 {
         return;
     }
-    let post = registry.post("/v2/acme/app/blobs/uploads/").header("Content-Type", "application/json").body("");
+    let post =
+        registry.post("/v2/acme/app/blobs/uploads/").header("Content-Type", "application/json").body("");
     let opened = cosign.say(post).await.expect(202);
     let patched = cosign.say(registry.patch(opened.location()).body(blob.bytes.clone())).await.expect(202);
     let _ = cosign.say(registry.put(finish(patched.location(), &blob.digest)).body("")).await.expect(201);
@@ -34,8 +35,10 @@ async fn cosign_signs_under_a_tag_made_of_the_digest() {
     let tag = format!("/v2/acme/app/manifests/sha256-{}.sig", image.manifest.digest.hex());
     let _ = cosign.say(registry.get(&tag)).await.refused(404, ErrorCode::ManifestUnknown);
 
-    let payload = Blob::new(json!({ "critical": { "type": "cosign container image signature" } }).to_string());
-    let config = Blob::new(json!({ "architecture": "", "os": "", "rootfs": { "type": "layers" } }).to_string());
+    let payload =
+        Blob::new(json!({ "critical": { "type": "cosign container image signature" } }).to_string());
+    let config =
+        Blob::new(json!({ "architecture": "", "os": "", "rootfs": { "type": "layers" } }).to_string());
     let mut layer = payload.descriptor(MediaType::new("application/vnd.dev.cosign.simplesigning.v1+json"));
     layer.annotations.insert("dev.cosignproject.cosign/signature".to_owned(), "MEUCIQ==".to_owned());
     let signature = Manifest::new(
