@@ -78,7 +78,7 @@ install_once() {
 }
 
 go_install() {
-  command -v go >/dev/null || fail "go is not on PATH; install Go 1.24 or newer (a distribution's is often older)"
+  command -v go >/dev/null || fail "go is not on PATH; install Go 1.26.7 or newer (a distribution's is often older)"
   # Go keeps its module cache read-only; only the binary goes into the staging folder.
   GOBIN="$STAGING/bin" go install "$1" </dev/null
 }

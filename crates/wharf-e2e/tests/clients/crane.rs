@@ -7,11 +7,8 @@ use wharf_oci::Digest;
 use wharf_testkit::process::{Output, run, run_to_failure};
 
 use crate::layout::{Layer, Layout, digest};
-use crate::server::{Server, assert_same_list};
+use crate::server::Server;
 use crate::workbench::Workbench;
-
-/// More tags or repositories than a registry gives in one page.
-const MANY: usize = 1_100;
 
 /// `--insecure`: plain HTTP is fine.
 fn crane(workbench: &Workbench, arguments: &[&str]) -> Command {
@@ -107,7 +104,7 @@ fn a_blob_is_fetched_by_its_digest() {
         }
         let name = server.name(format!("acme/app@{digest}"));
         let blob = run(&mut crane(&workbench, &["blob", &name])).stdout;
-        assert_eq!((Digest::of(&blob), blob.len()), (digest, size));
+        assert_eq!((Digest::of(&blob), blob.len() as u64), (digest, size));
     }
 
     let config = json(&mut crane(&workbench, &["config", &server.name("acme/app:1")]));
@@ -178,16 +175,17 @@ fn tags_and_repositories_are_listed() {
 #[test]
 fn more_than_a_page_is_listed_whole() {
     let workbench = Workbench::new();
-    let server = Server::start();
-    server.put_empty_indexes(&workbench, &format!("/v2/tags/manifests/t[0001-{MANY}]"));
-    server.put_empty_indexes(&workbench, &format!("/v2/r/[0001-{MANY}]/manifests/1"));
+    // crane asks for 1000 at once, gets a page, and follows the link to the next.
+    let server = Server::start_with("tags: {maxtags: 10}\ncatalog: {maxentries: 10}\n");
+    server.put_empty_indexes(&workbench, "/v2/tags/manifests/t[01-35]");
+    server.put_empty_indexes(&workbench, "/v2/r/[01-35]/manifests/1");
 
     let tags = lines(&mut crane(&workbench, &["ls", &server.name("tags")]));
-    assert_same_list(&tags, (1..=MANY).map(|number| format!("t{number:04}")));
+    assert_eq!(tags, (1..=35).map(|number| format!("t{number:02}")).collect::<Vec<_>>());
 
     let repositories = lines(&mut crane(&workbench, &["catalog", &server.host()]));
-    let expected = (1..=MANY).map(|number| format!("r/{number:04}"));
-    assert_same_list(&repositories, expected.chain(["tags".to_owned()]));
+    let expected = (1..=35).map(|number| format!("r/{number:02}"));
+    assert_eq!(repositories, expected.chain(["tags".to_owned()]).collect::<Vec<_>>());
     server.stop();
 }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use wharf_oci::{Descriptor, Digest, MediaType, Platform};
 use wharf_testkit::process::run;
 
-use crate::workbench::Workbench;
+use crate::workbench::{Workbench, isolated};
 
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -27,7 +27,8 @@ pub(crate) struct Layer {
     pub(crate) tar: PathBuf,
     /// The digest of the plain tar: what a config lists, and what an engine checks after unpacking.
     pub(crate) diff_id: Digest,
-    compressed: Vec<u8>,
+    pub(crate) digest: Digest,
+    compressed: PathBuf,
 }
 
 /// A folder in the form of the image spec's "OCI Image Layout".
@@ -52,13 +53,9 @@ impl Layer {
         let mut command = workbench.tool("tar");
         command.args(["--create", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"]);
         run(command.arg("--file").arg(&tar).arg("--directory").arg(&files).arg(name));
-        let plain = std::fs::read(&tar).expect("tar wrote a file");
-        let compressed = run(workbench.tool("gzip").args(["--no-name", "--stdout"]).arg(&tar)).stdout;
-        Self { tar, diff_id: Digest::of(&plain), compressed }
-    }
-
-    pub(crate) fn digest(&self) -> Digest {
-        Digest::of(&self.compressed)
+        run(workbench.tool("gzip").args(["--keep", "--no-name"]).arg(&tar));
+        let compressed = workbench.path(format!("{name}.tar.gz"));
+        Self { diff_id: hash(&tar), digest: hash(&compressed), tar, compressed }
     }
 }
 
@@ -117,7 +114,7 @@ impl Layout {
         });
         let Value::Object(platform_fields) = json!(platform) else { unreachable!("a platform is an object") };
         config.as_object_mut().expect("it is one").extend(platform_fields);
-        let layers: Vec<_> = layers.iter().map(|layer| self.add(LAYER, &layer.compressed)).collect();
+        let layers: Vec<_> = layers.iter().map(|layer| self.add_layer(layer)).collect();
         let config = self.add(CONFIG, &serde_json::to_vec(&config).expect("JSON can be written"));
         let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
         let mut image = self.add(MANIFEST, &serde_json::to_vec(&manifest).expect("JSON can be written"));
@@ -160,14 +157,13 @@ impl Layout {
 
     /// The digest and size of every blob, each of which must be what its name promises.
     #[track_caller]
-    pub(crate) fn blobs(&self) -> BTreeMap<Digest, usize> {
+    pub(crate) fn blobs(&self) -> BTreeMap<Digest, u64> {
         let folder = std::fs::read_dir(self.folder.join("blobs/sha256")).expect("a layout has blobs");
         let blobs = folder.map(|entry| {
             let entry = entry.expect("a folder can be read");
-            let content = std::fs::read(entry.path()).expect("a blob can be read");
-            let digest = Digest::of(&content);
+            let digest = hash(&entry.path());
             assert_eq!(digest.hex(), entry.file_name().to_string_lossy());
-            (digest, content.len())
+            (digest, entry.metadata().expect("a blob has a size").len())
         });
         blobs.collect()
     }
@@ -175,10 +171,18 @@ impl Layout {
     #[track_caller]
     fn add(&self, media_type: &str, content: &[u8]) -> Descriptor {
         let digest = Digest::of(content);
-        let path = self.folder.join("blobs/sha256").join(digest.hex());
-        std::fs::write(path, content).expect("a blob can be written");
-        let media_type: MediaType = media_type.parse().expect("a media type");
-        Descriptor::new(media_type, digest, content.len() as u64)
+        std::fs::write(self.blob(&digest), content).expect("a blob can be written");
+        descriptor(media_type, digest, content.len() as u64)
+    }
+
+    #[track_caller]
+    fn add_layer(&self, layer: &Layer) -> Descriptor {
+        let size = std::fs::copy(&layer.compressed, self.blob(&layer.digest)).expect("a blob can be written");
+        descriptor(LAYER, layer.digest, size)
+    }
+
+    fn blob(&self, digest: &Digest) -> PathBuf {
+        self.folder.join("blobs/sha256").join(digest.hex())
     }
 
     #[track_caller]
@@ -186,6 +190,19 @@ impl Layout {
         let text = std::fs::read(self.folder.join(path)).expect("the layout has this file");
         serde_json::from_slice(&text).expect("it is JSON")
     }
+}
+
+fn descriptor(media_type: &str, digest: Digest, size: u64) -> Descriptor {
+    let media_type: MediaType = media_type.parse().expect("a media type");
+    Descriptor::new(media_type, digest, size)
+}
+
+/// The digest of a file, by a program that is not ours.
+#[track_caller]
+fn hash(file: &Path) -> Digest {
+    let output = run(isolated("sha256sum").arg("--binary").arg(file));
+    let hex = output.text().split(' ').next().expect("a split has a first part");
+    format!("sha256:{hex}").parse().expect("it prints a digest first")
 }
 
 pub(crate) fn platform(architecture: &str, variant: Option<&str>) -> Platform {

@@ -39,12 +39,18 @@ pub(crate) struct Server {
 impl Server {
     #[track_caller]
     pub(crate) fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// One with `more` at the end of its config.
+    #[track_caller]
+    pub(crate) fn start_with(more: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the registry");
         let address = free_address();
         let config = format!(
             "version: 0.1\n\
              storage:\n  filesystem:\n    rootdirectory: {}\n  delete:\n    enabled: true\n\
-             http:\n  addr: {address}\n",
+             http:\n  addr: {address}\n{more}",
             root(&folder).display()
         );
         std::fs::write(config_file(&folder), config).expect("the config can be written");
@@ -123,19 +129,6 @@ impl Server {
         command.args(["--header", &format!("Content-Type: {INDEX}")]);
         run(command.args(["--data-raw", &index.to_string(), &self.url(paths)]));
     }
-}
-
-/// Says where two long lists part, rather than printing both.
-#[track_caller]
-pub(crate) fn assert_same_list(found: &[String], expected: impl Iterator<Item = String>) {
-    let expected: Vec<_> = expected.collect();
-    let parting = found.iter().zip(&expected).find(|(found, expected)| found != expected);
-    assert!(
-        parting.is_none() && found.len() == expected.len(),
-        "{} listed, {} expected, first (listed, expected) that differ: {parting:?}",
-        found.len(),
-        expected.len()
-    );
 }
 
 #[track_caller]

@@ -7,11 +7,8 @@ use wharf_oci::Digest;
 use wharf_testkit::process::{Output, run, run_to_failure};
 
 use crate::layout::{Layer, Layout, digest, platform};
-use crate::server::{Server, assert_same_list};
+use crate::server::Server;
 use crate::workbench::Workbench;
-
-/// More tags than a registry gives in one page.
-const MANY: usize = 1_100;
 
 /// `--insecure-policy`: any image is trusted, whatever policy.json of the machine says.
 fn skopeo(workbench: &Workbench) -> Command {
@@ -115,6 +112,9 @@ fn a_copy_between_repositories_mounts_the_layers() {
     let image = Layout::multi_platform(&workbench, "pushed");
     let (name, other) = (remote(&server, "acme/app:1"), remote(&server, "else/where/app:2"));
     copy(&workbench, &image.name("1"), &name);
+    // skopeo mounts what it remembers to be compressed, and it remembers that of a layer it has read to the end. A push
+    // may be answered before it has looked for the end of the layer that it sent; a pull it reads to the end.
+    copy(&workbench, &name, &Layout::open(workbench.path("read")).name("1"));
     let stored = server.stored();
 
     let copied = copy(&workbench, &name, &other).said();
@@ -283,18 +283,18 @@ fn a_layer_of_many_megabytes_comes_back_as_it_went() {
     copy(&workbench, &name, &pulled.name("1"));
     let blobs = pulled.blobs();
     assert_eq!(blobs, image.blobs());
-    assert!(blobs[&layer.digest()] > 32 << 20);
+    assert!(blobs[&layer.digest] > 32 << 20);
     server.stop();
 }
 
 #[test]
 fn more_tags_than_a_page_are_all_listed() {
     let workbench = Workbench::new();
-    let server = Server::start();
-    server.put_empty_indexes(&workbench, &format!("/v2/acme/app/manifests/t[0001-{MANY}]"));
+    let server = Server::start_with("tags: {maxtags: 10}\n");
+    server.put_empty_indexes(&workbench, "/v2/acme/app/manifests/t[01-35]");
 
     let listed = tags(&workbench, &remote(&server, "acme/app"));
 
-    assert_same_list(&listed, (1..=MANY).map(|number| format!("t{number:04}")));
+    assert_eq!(listed, (1..=35).map(|number| format!("t{number:02}")).collect::<Vec<_>>());
     server.stop();
 }

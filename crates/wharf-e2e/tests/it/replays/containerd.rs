@@ -1,4 +1,4 @@
-//! containerd 2 with parallel downloads: a range without an end for every piece, of which it reads the piece and is gone.
+//! containerd 2 with parallel downloads: a range without an end for each piece, of which it reads that and is gone.
 
 use bytes::BytesMut;
 use wharf_testkit::images::{Image, ImageOptions};
