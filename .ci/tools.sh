@@ -17,8 +17,10 @@ readonly DISTRIBUTION_VERSION=v3.1.1
 readonly CONFORMANCE_VERSION=v0.0.0-20260831232431-97274622c111
 readonly DENY_VERSION=0.20.2
 
-readonly APT_PACKAGES=(skopeo podman buildah docker-registry docker.io containerd runc iptables ca-certificates jq curl)
-readonly APT_BINARIES=(skopeo podman buildah docker-registry docker dockerd containerd ctr runc iptables jq curl)
+readonly APT_PACKAGES=(skopeo podman buildah docker-registry docker.io containerd runc iptables ca-certificates jq curl
+  e2fsprogs mount perl util-linux)
+readonly APT_BINARIES=(skopeo podman buildah docker-registry docker dockerd containerd ctr runc iptables jq curl
+  mkfs.ext4 mount perl prlimit)
 
 readonly CACHE="${WHARF_TOOLS:-$HOME/.cache/wharf-tools}"
 readonly EVERYTHING=(components apt crane oras regctl distribution conformance deny)

@@ -38,9 +38,14 @@ impl Folder {
 
 impl LoopDisk {
     pub(crate) fn new() -> Self {
+        Self::of_size(IMAGE_BYTES)
+    }
+
+    /// A disk of a size as `truncate` takes it.
+    pub(crate) fn of_size(size: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let image = folder.path().join("image");
-        run(Command::new("truncate").args(["-s", IMAGE_BYTES]).arg(&image));
+        run(Command::new("truncate").args(["-s", size]).arg(&image));
         run(Command::new("mkfs.ext4").args(["-q", "-F"]).arg(&image));
         std::fs::create_dir(folder.path().join("disk")).expect("a place to mount it");
         let mut disk = Self { folder, mounted: false };
@@ -63,6 +68,11 @@ impl LoopDisk {
         self.mount();
     }
 
+    /// From now on nothing can be written to it.
+    pub(crate) fn make_read_only(&self) {
+        run(Command::new("mount").args(["-o", "remount,ro"]).arg(self.place()));
+    }
+
     fn mount(&mut self) {
         run(Command::new("mount")
             .args(["-o", "loop"])
@@ -82,6 +92,49 @@ impl Drop for LoopDisk {
             // Lazily: a server that a failing test has left may still be there for a moment.
             let _ = Command::new("umount").arg("--lazy").arg(self.place()).status();
         }
+    }
+}
+
+/// A file system of another kind, for as long as this lives.
+pub(crate) struct Mounted {
+    folder: TempDir,
+}
+
+impl Mounted {
+    pub(crate) fn tmpfs() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("mounted")).expect("a place to mount it");
+        run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(folder.path().join("mounted")));
+        Self { folder }
+    }
+
+    /// On a disk of its own: one overlay cannot be laid upon another, and this machine may stand on one.
+    pub(crate) fn overlay(disk: &LoopDisk) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = |name: &str| disk.place().join(name);
+        for name in ["lower", "upper", "work"] {
+            std::fs::create_dir(place(name)).expect("a layer");
+        }
+        std::fs::create_dir(folder.path().join("mounted")).expect("a place to mount it");
+        let layers = format!(
+            "lowerdir={},upperdir={},workdir={}",
+            place("lower").display(),
+            place("upper").display(),
+            place("work").display()
+        );
+        let mut command = Command::new("mount");
+        run(command.args(["-t", "overlay", "overlay", "-o", &layers]).arg(folder.path().join("mounted")));
+        Self { folder }
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("mounted/registry")
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path().join("mounted")).status();
     }
 }
 

@@ -1,5 +1,5 @@
 //! Acknowledged is durable: a registry under load is killed, or its power is cut, and everything it has said yes to must
-//! be there when it comes back.
+//! be there when it comes back. And it gets over what else a machine does to it: full disks, no file descriptors left.
 //!
 //! Run with the release binary: `WHARF_REGISTRY=… cargo test -p wharf-e2e --features crash --test crash`. The power cuts
 //! need root and ext4 on a loop device. More rounds than CI runs: `WHARF_KILLS=200`, `WHARF_POWER_CUTS=200`; and
@@ -9,6 +9,7 @@ mod disk;
 mod ledger;
 mod load;
 mod server;
+mod weather;
 
 use std::time::Duration;
 

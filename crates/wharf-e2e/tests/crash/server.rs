@@ -25,6 +25,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(root: &Path) -> Self {
+        Self::start_under(&[], root)
+    }
+
+    /// One that another program starts, as in `prlimit --nofile=64 registry …`.
+    pub(crate) fn start_under(wrapper: &[&str], root: &Path) -> Self {
         let binary = std::env::var("WHARF_REGISTRY").expect("WHARF_REGISTRY names the release binary");
         let fsync = std::env::var("WHARF_FSYNC").unwrap_or_else(|_| "full".to_owned());
         let scratch = tempfile::tempdir().expect("a folder for the config");
@@ -37,8 +42,9 @@ impl Server {
             root.display()
         );
         std::fs::write(&config, text).expect("the config can be written");
-        let mut command = Command::new(binary);
-        let mut child = Child::spawn(command.arg("serve").arg(&config), &scratch.path().join("log"));
+        let line: Vec<&str> = wrapper.iter().copied().chain([binary.as_str(), "serve"]).collect();
+        let mut command = Command::new(line[0]);
+        let mut child = Child::spawn(command.args(&line[1..]).arg(&config), &scratch.path().join("log"));
         child.wait_for_port(address, LIMIT);
         Self { child, wire: wire::Server::at(address), _scratch: scratch }
     }

@@ -1,0 +1,113 @@
+//! Rough weather: what a machine does to a registry when nobody pulls a plug.
+
+use std::net::TcpStream;
+
+use wharf_oci::{Digest, ErrorCode};
+use wharf_testkit::deadline;
+use wharf_testkit::images::{Blob, Image, noise};
+use wharf_testkit::push;
+
+use crate::disk::{self, Folder, LoopDisk, Mounted};
+use crate::server::Server;
+
+async fn assert_serves(server: &Server, repository: &str, reference: &str, image: &Image) {
+    let wire = server.wire();
+    let got = wire.get(format!("/v2/{repository}/manifests/{reference}")).send().await.expect(200);
+    assert_eq!(got.body, image.manifest.bytes);
+    for blob in image.blobs() {
+        let got = wire.get(format!("/v2/{repository}/blobs/{}", blob.digest)).send().await.expect(200);
+        assert!(got.body == blob.bytes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_is_said_and_loses_nothing() {
+    let disk = LoopDisk::of_size("24M");
+    let server = Server::start(&disk.root());
+    let (wire, image) = (server.wire(), Image::random(1));
+    let _ = push::image(&wire, "a", "v1", &image).await;
+    let location = push::begin(&wire, "a").await;
+
+    let refused = wire.patch(location.clone()).body(noise(7, 40 << 20)).send().await;
+
+    assert!(refused.header("Retry-After").is_some(), "{refused:?}");
+    let _ = refused.refused(503, ErrorCode::Unavailable);
+    let _ = wire.get(location.clone()).send().await.expect(204);
+    disk::assert_no_partial_blob(&disk.root());
+    assert_serves(&server, "a", "v1", &image).await;
+    let _ = wire.delete(location).send().await.expect(204);
+    let _ = push::image(&wire, "a", "v2", &Image::random(2)).await;
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_cannot_be_written_to_still_serves_pulls() {
+    let disk = LoopDisk::of_size("24M");
+    let image = Image::random(1);
+    let server = Server::start(&disk.root());
+    let _ = push::image(&server.wire(), "a", "v1", &image).await;
+    server.stop();
+    disk.make_read_only();
+
+    let server = Server::start(&disk.root());
+    assert_serves(&server, "a", "v1", &image).await;
+    let refused = server.wire().post("/v2/a/blobs/uploads/").body("").send().await;
+    assert!(refused.status >= 500, "{refused:?}");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_out_of_file_descriptors_gets_over_it() {
+    let folder = Folder::new();
+    let server = Server::start_under(&["prlimit", "--nofile=64:64"], folder.root());
+    let (wire, image) = (server.wire(), Image::random(1));
+    let _ = push::image(&wire, "a", "v1", &image).await;
+    // More than it can have. Those beyond its limit wait in the kernel.
+    let many: Vec<TcpStream> =
+        (0..100).map(|_| TcpStream::connect(wire.address()).expect("a connection")).collect();
+    drop(many);
+    let answer = async || wire.get("/v2/").try_send().await.ok().filter(|answer| answer.status == 200);
+    let _ = deadline::eventually("it answers again", answer).await;
+    assert_serves(&server, "a", "v1", &image).await;
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rolling_restart_on_one_directory_is_not_noticed() {
+    let folder = Folder::new();
+    let (old, image, blob) = (Server::start(folder.root()), Image::random(1), Blob::random(2, 300_000));
+    let _ = push::image(&old.wire(), "a", "v1", &image).await;
+    let location = push::begin(&old.wire(), "a").await;
+    let patch = old.wire().patch(location).body(blob.bytes.slice(..200_000));
+    let location = patch.send().await.expect(202).location().to_owned();
+
+    let new = Server::start(folder.root());
+    assert_serves(&new, "a", "v1", &image).await;
+    old.stop();
+    let put = new.wire().put(push::finish(&location, &blob.digest)).body(blob.bytes.slice(200_000..));
+    let _ = put.send().await.expect(201);
+    let _ = push::image(&new.wire(), "a", "v1", &Image::random(3)).await;
+    assert_serves(&new, "a", "v1", &Image::random(3)).await;
+    new.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tmpfs_and_overlayfs_are_as_good_as_a_disk() {
+    let disk = LoopDisk::new();
+    for mounted in [Mounted::tmpfs(), Mounted::overlay(&disk)] {
+        let server = Server::start(&mounted.root());
+        let (wire, image) = (server.wire(), Image::random(1));
+        let _ = push::image(&wire, "a", "v1", &image).await;
+        // Longer than anything that is read at once.
+        let large = Blob::random(9, 5 << 20);
+        push::blob(&wire, "a", &large).await;
+        assert_serves(&server, "a", "v1", &image).await;
+        let target = format!("/v2/a/blobs/{}", large.digest);
+        let got = wire.get(target.clone()).send().await.expect(200);
+        assert_eq!(Digest::of(&got.body), large.digest);
+        let part = wire.get(target).header("Range", "bytes=1000000-3999999").send().await.expect(206);
+        assert!(part.body == large.bytes.slice(1_000_000..4_000_000));
+        let _ = wire.delete("/v2/a/manifests/v1").send().await.expect(202);
+        server.stop();
+    }
+}
