@@ -2,7 +2,7 @@
 # The programs the project's checks need beside Rust, each pinned here and nowhere else.
 #
 #   .ci/tools.sh                 install everything that is absent
-#   .ci/tools.sh crane deny      install these: apt crane oras regctl distribution conformance deny components
+#   .ci/tools.sh crane deny      install these: apt crane oras regctl distribution conformance deny fuzz components
 #   .ci/tools.sh where deny      print the binary of a pinned tool, or fail saying how to install it
 #   .ci/tools.sh paths           print the folders to put in front of PATH, joined by colons
 set -euo pipefail
@@ -16,6 +16,7 @@ readonly DISTRIBUTION_VERSION=v3.1.1
 # commit itself has no version that `go install` can fetch.
 readonly CONFORMANCE_VERSION=v0.0.0-20260831232431-97274622c111
 readonly DENY_VERSION=0.20.2
+readonly FUZZ_VERSION=0.13.2
 
 readonly APT_PACKAGES=(skopeo podman buildah docker-registry docker.io containerd runc iptables ca-certificates jq curl
   e2fsprogs mount perl util-linux)
@@ -23,7 +24,7 @@ readonly APT_BINARIES=(skopeo podman buildah docker-registry docker dockerd cont
   mkfs.ext4 mount perl prlimit)
 
 readonly CACHE="${WHARF_TOOLS:-$HOME/.cache/wharf-tools}"
-readonly EVERYTHING=(components apt crane oras regctl distribution conformance deny)
+readonly EVERYTHING=(components apt crane oras regctl distribution conformance deny fuzz)
 # Daemons and firewalls live where a plain user's PATH does not look.
 export PATH="$PATH:/usr/sbin:/sbin"
 
@@ -42,6 +43,7 @@ home_of() {
     distribution) echo "$CACHE/distribution-$DISTRIBUTION_VERSION" ;;
     conformance) echo "$CACHE/conformance-$CONFORMANCE_VERSION" ;;
     deny) echo "$CACHE/cargo-deny-$DENY_VERSION" ;;
+    fuzz) echo "$CACHE/cargo-fuzz-$FUZZ_VERSION" ;;
     *) fail "no pinned tool is called $1" ;;
   esac
 }
@@ -49,6 +51,7 @@ home_of() {
 binary_of() {
   case "$1" in
     deny) echo "$(home_of deny)/bin/cargo-deny" ;;
+    fuzz) echo "$(home_of fuzz)/bin/cargo-fuzz" ;;
     # Its own name is `registry`, which is ours too.
     distribution) echo "$(home_of distribution)/bin/distribution-registry" ;;
     *) echo "$(home_of "$1")/bin/$1" ;;
@@ -146,6 +149,10 @@ install_deny() {
   install_once deny cargo_install cargo-deny "$DENY_VERSION"
 }
 
+install_fuzz() {
+  install_once fuzz cargo_install cargo-fuzz "$FUZZ_VERSION"
+}
+
 install_components() {
   local component
   command -v cargo >/dev/null || fail "cargo is not on PATH; install rustup, which reads rust-toolchain.toml"
@@ -170,7 +177,7 @@ where() {
 
 paths() {
   local joined='' tool
-  for tool in crane oras regctl distribution conformance deny; do
+  for tool in crane oras regctl distribution conformance deny fuzz; do
     joined+="${joined:+:}$(home_of "$tool")/bin"
   done
   echo "$joined"

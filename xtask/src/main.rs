@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand};
 
 mod ci;
 mod conformance;
+mod fuzz;
 mod project;
 mod tidy;
 
@@ -41,6 +42,14 @@ enum Chore {
         #[arg(long, value_name = "DIR")]
         tools: Option<PathBuf>,
     },
+    /// Random input for every parser.
+    Fuzz {
+        /// How long each target runs.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+        /// Which targets; all of them if none is named.
+        targets: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -48,6 +57,7 @@ fn main() -> ExitCode {
         Chore::Ci(selection) => ci::run(&selection),
         Chore::Tidy => tidy::run(),
         Chore::Conformance { registry_binary, tools } => conformance::run(registry_binary, tools.as_deref()),
+        Chore::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -208,7 +208,11 @@ impl Config {
         Self::parse(source, &text, &variables, unknown_keys)
     }
 
-    fn parse(
+    /// Reads the configuration from `text`, which `source` names in messages.
+    ///
+    /// # Errors
+    /// All that keeps a server from starting.
+    pub fn parse(
         source: Source,
         text: &str,
         variables: &[(String, String)],
