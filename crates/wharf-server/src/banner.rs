@@ -19,15 +19,16 @@ pub(crate) fn text(config: &Config, place: &Place) -> String {
     format!(
         "Wharf registry {version}, without a configuration file.
 
-  listening on  {place}                       (REGISTRY_HTTP_ADDR)
-  images in     {root}  (REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)
+  listening on  {place:<28}(REGISTRY_HTTP_ADDR)
+  images in     {root:<28}(REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)
   durability    fsync {fsync}, deletes {deletes}
 
 To change it: registry serve config.yml, or set REGISTRY_* variables. Nobody has to log in; keep it on this machine.
 
 {push}",
         version = env!("CARGO_PKG_VERSION"),
-        root = config.storage.root.display(),
+        place = place.to_string(),
+        root = config.storage.root.display().to_string(),
         push = match place {
             Place::Port(address) => push(*address, config.http.prefix.as_deref().unwrap_or("/")),
             // Whoever listens on a socket has a proxy in front of it, whose address we do not know.
