@@ -55,9 +55,15 @@ impl Cx<'_> {
             .map_err(|error| ApiError::new(ErrorCode::RangeInvalid).detail(error.to_string()))
     }
 
-    /// Where the bytes of an upload's request belong, if the client says so.
+    /// Where the bytes of an upload's request belong, if the client says so. Of two lines neither can be believed, and a
+    /// line that is no text must not be taken for none: the bytes would be put where nobody said.
     pub(crate) fn content_range(&self) -> Result<Option<ContentRange>, ApiError> {
-        let Some(text) = self.text(&CONTENT_RANGE) else { return Ok(None) };
+        let mut lines = self.head.headers.get_all(CONTENT_RANGE).into_iter();
+        let text = match (lines.next(), lines.next()) {
+            (None, _) => return Ok(None),
+            (Some(line), None) => line.to_str().unwrap_or_default(),
+            (Some(_), Some(_)) => "",
+        };
         let parsed = text.parse::<ContentRange>();
         parsed.map(Some).map_err(|error| ApiError::new(ErrorCode::RangeInvalid).detail(error.to_string()))
     }

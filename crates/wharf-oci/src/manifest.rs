@@ -87,6 +87,10 @@ impl Manifest {
         if body.schema_version != Some(2) {
             return Err(ManifestError::SchemaVersion { found: body.schema_version });
         }
+        // What old trees hold is taken as it is, but a new one must be the same to every reader.
+        if let (Some(_), Some(field)) = (pushed_as, body.misspelt) {
+            return Err(ManifestError::Json(format!("`{field}` is written in other letters")));
+        }
         let kind = agreed_kind(pushed_as, &body)?;
         refuse_confusion(kind, &body)?;
         if !kind.is_index() && body.config.is_none() {

@@ -24,6 +24,8 @@ pub(super) struct Body {
     pub(super) subject: Option<Descriptor>,
     pub(super) artifact_type: Option<String>,
     pub(super) annotations: Annotations,
+    /// One of these that is there in other letters. It is not read, but Go reads it as if it were spelt right.
+    pub(super) misspelt: Option<&'static str>,
 }
 
 /// As much as tells one kind from another.
@@ -37,6 +39,10 @@ pub(super) struct Shape {
 }
 
 struct BodyVisitor;
+
+/// What the fields are called.
+const FIELDS: [&str; 8] =
+    ["schemaVersion", "mediaType", "config", "layers", "manifests", "subject", "artifactType", "annotations"];
 
 // === impl Body ===
 
@@ -83,6 +89,8 @@ impl<'de> Visitor<'de> for BodyVisitor {
                 "artifactType" => body.artifact_type = map.next_value()?,
                 "annotations" => body.annotations = map.next_value::<NullableAnnotations>()?.0,
                 _ => {
+                    let meant = FIELDS.into_iter().find(|field| field.eq_ignore_ascii_case(&key));
+                    body.misspelt = body.misspelt.or(meant);
                     map.next_value::<IgnoredAny>()?;
                 }
             }

@@ -143,6 +143,16 @@ fn an_unfit_body_names_the_place() {
 }
 
 #[test]
+fn a_key_in_other_letters_is_not_pushed() {
+    for (key, value) in [("Manifests", json!([])), ("MEDIATYPE", json!("x")), ("Subject", Value::Null)] {
+        let body = with(image(), key, value);
+        let error = parse(&body, Some(&MediaType::OCI_MANIFEST)).unwrap_err();
+        assert!(error.to_string().contains("is written in other letters"), "{error}");
+        assert!(parse(&body, None).is_ok(), "{body}");
+    }
+}
+
+#[test]
 fn deep_nesting_is_survived() {
     let deep = "[".repeat(1_000_000);
     for text in [deep.clone(), format!("{{\"x\":{deep}"), format!("{{\"layers\":{deep}")] {
