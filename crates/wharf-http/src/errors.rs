@@ -50,6 +50,11 @@ impl ApiError {
         self
     }
 
+    /// Names the methods that would do, where this one does not (RFC 9110, section 15.5.6).
+    pub(crate) fn allowing(self, methods: &'static str) -> Self {
+        if self.status == StatusCode::METHOD_NOT_ALLOWED { self.header(ALLOW, methods) } else { self }
+    }
+
     /// The body is longer than a manifest may be.
     pub(crate) fn manifest_too_large(limit: usize) -> Self {
         Self::with_status(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::ManifestInvalid)

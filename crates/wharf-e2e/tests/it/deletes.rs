@@ -105,6 +105,7 @@ async fn a_registry_whose_deletes_are_off_deletes_nothing() {
     ] {
         let response = registry.delete(&path).send().await.refused(405, ErrorCode::Unsupported);
         assert_eq!(response.json()["errors"][0]["message"], "The operation is unsupported.");
+        assert!(response.required("Allow").starts_with("GET, HEAD"), "{response:?}");
         let _ = registry.get(&path).send().await.expect(200);
     }
     // What is absent is not told either: nothing was looked for.

@@ -58,7 +58,8 @@ pub(crate) async fn delete(
     access: Access<Delete>,
     digest: Digest,
 ) -> Result<Response<Body>, ApiError> {
-    cx.registry.delete_blob(&cx.cause, access.repository(), &digest).await?;
+    let deleted = cx.registry.delete_blob(&cx.cause, access.repository(), &digest).await;
+    deleted.map_err(|error| ApiError::from(error).allowing("GET, HEAD"))?;
     Ok(respond::done(StatusCode::ACCEPTED))
 }
 

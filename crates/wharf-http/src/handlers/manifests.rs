@@ -79,7 +79,8 @@ pub(crate) async fn delete(
     access: Access<Delete>,
     reference: Reference,
 ) -> Result<Response<Body>, ApiError> {
-    cx.registry.delete_manifest(&cx.cause, access.repository(), &reference).await?;
+    let deleted = cx.registry.delete_manifest(&cx.cause, access.repository(), &reference).await;
+    deleted.map_err(|error| ApiError::from(error).allowing("GET, HEAD, PUT"))?;
     Ok(respond::done(StatusCode::ACCEPTED))
 }
 
