@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use wharf_auth::{Authorizer, Caller, Refusal, Scope};
 use wharf_oci::ErrorCode;
 use wharf_store::Retry;
 use wharf_testkit::images::{Blob, Image};
@@ -12,25 +10,7 @@ use wharf_testkit::registry::{ScratchRegistry, Setup};
 use wharf_testkit::wire::{Request, Response, Server};
 
 use crate::NOBODYS;
-
-/// Refuses as it is told to, by the name somebody sends.
-#[derive(Debug)]
-struct ByName;
-
-#[async_trait]
-impl Authorizer for ByName {
-    async fn caller(&self, authorization: Option<&str>) -> Result<Caller, Refusal> {
-        Ok(Caller { name: authorization.map(Arc::from) })
-    }
-
-    async fn allow(&self, caller: &Caller, _scope: Scope<'_>) -> Result<(), Refusal> {
-        match caller.name.as_deref() {
-            None => Err(Refusal::Unauthenticated { challenge: "Basic realm=\"here\"".to_owned() }),
-            Some("broken") => Err(Refusal::Unavailable("the directory is down".into())),
-            Some(_) => Err(Refusal::Denied),
-        }
-    }
-}
+use crate::guard::ByName;
 
 /// Every way to be refused, with a repository `a` that holds something.
 fn refused(server: &Server) -> Vec<(Request, u16, ErrorCode)> {

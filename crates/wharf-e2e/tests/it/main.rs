@@ -10,6 +10,7 @@ mod deletes;
 mod drain;
 mod errors;
 mod golden;
+mod guard;
 mod limits;
 mod manifests;
 mod mounts;

@@ -34,8 +34,8 @@ fn between(operation: Op, code: ErrorCode) -> Vec<(Place, &'static str)> {
     match code {
         ErrorCode::Unauthorized => vec![(Place::Guarded, "")],
         ErrorCode::Denied => vec![(Place::Guarded, "somebody")],
-        ErrorCode::Unavailable if asks_the_store => vec![(Place::Guarded, "unlucky"), (Place::Later, "")],
-        ErrorCode::Unavailable => vec![(Place::Guarded, "unlucky")],
+        ErrorCode::Unavailable if asks_the_store => vec![(Place::Guarded, "broken"), (Place::Later, "")],
+        ErrorCode::Unavailable => vec![(Place::Guarded, "broken")],
         ErrorCode::Unknown => vec![(Place::Broken, "")],
         other => panic!("{other} does not come between"),
     }

@@ -6,10 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use tempfile::TempDir;
-use wharf_auth::{Authorizer, Caller, Refusal, Scope};
 use wharf_core::Registry;
 use wharf_http::Limits;
 use wharf_oci::{Digest, ManifestKind};
@@ -21,6 +19,7 @@ use wharf_testkit::push;
 use wharf_testkit::registry::{ScratchRegistry, Setup};
 
 use crate::NOBODYS;
+use crate::guard::ByName;
 
 /// How the registry that is asked is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,10 +48,6 @@ pub(super) struct World {
     blob: Digest,
     directory: TempDir,
 }
-
-/// Refuses as it is told to, by the name somebody sends.
-#[derive(Debug)]
-struct ByName;
 
 /// Every file and its size.
 pub(super) type Listing = BTreeMap<String, u64>;
@@ -155,22 +150,5 @@ impl Place {
             }
         }
         (setup, faults)
-    }
-}
-
-// === impl ByName ===
-
-#[async_trait]
-impl Authorizer for ByName {
-    async fn caller(&self, authorization: Option<&str>) -> Result<Caller, Refusal> {
-        Ok(Caller { name: authorization.map(Arc::from) })
-    }
-
-    async fn allow(&self, caller: &Caller, _scope: Scope<'_>) -> Result<(), Refusal> {
-        match caller.name.as_deref() {
-            None => Err(Refusal::Unauthenticated { challenge: "Basic realm=\"here\"".to_owned() }),
-            Some("unlucky") => Err(Refusal::Unavailable("the directory is down".into())),
-            Some(_) => Err(Refusal::Denied),
-        }
     }
 }
