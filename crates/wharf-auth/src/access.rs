@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use wharf_oci::RepositoryName;
 
-use crate::authorizer::{Action, Authorizer, Caller, Refusal, Scope};
+use crate::authorizer::{Action, Authorizer, Refusal, Scope};
+use crate::caller::Caller;
 
 /// The right to act on one repository; `A` is [`Pull`], [`Push`] or [`Delete`].
 #[derive(Clone)]

@@ -1,26 +1,22 @@
 //! The port that decides.
 
 use std::fmt;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use wharf_oci::RepositoryName;
 
+use crate::caller::{Caller, Sender};
+use crate::challenge::Challenge;
+
 /// Decides who a caller is and what they may do.
 #[async_trait]
 pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
-    /// Who sent a request with this `Authorization` header (or none).
-    async fn caller(&self, authorization: Option<&str>) -> Result<Caller, Refusal>;
+    /// Who sent a request. One that says nothing of its sender is from an anonymous caller; one that says something
+    /// wrong is refused, whatever it asks for.
+    async fn caller(&self, sender: Sender<'_>) -> Result<Caller, Refusal>;
 
     /// Whether the caller may act.
     async fn allow(&self, caller: &Caller, scope: Scope<'_>) -> Result<(), Refusal>;
-}
-
-/// Who sent a request.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Caller {
-    /// Their name; `None` for somebody who gave none.
-    pub name: Option<Arc<str>>,
 }
 
 /// What somebody wants to do.
@@ -53,8 +49,8 @@ pub enum Refusal {
     /// The caller has to say who they are, or to bring a token for this scope.
     #[error("authentication required")]
     Unauthenticated {
-        /// The text of the `WWW-Authenticate` header.
-        challenge: String,
+        /// How to.
+        challenge: Challenge,
     },
     /// The caller is known and may not.
     #[error("access denied")]
@@ -70,7 +66,7 @@ pub struct AllowAll;
 
 #[async_trait]
 impl Authorizer for AllowAll {
-    async fn caller(&self, _authorization: Option<&str>) -> Result<Caller, Refusal> {
+    async fn caller(&self, _sender: Sender<'_>) -> Result<Caller, Refusal> {
         Ok(Caller::default())
     }
 

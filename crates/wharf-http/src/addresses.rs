@@ -6,7 +6,10 @@
 use std::net::IpAddr;
 
 use http::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION};
+use http::request::Parts;
 use ipnet::IpNet;
+
+use crate::service::{Remote, Tls};
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -41,7 +44,22 @@ pub enum TrustedProxies {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reached<'a> {
     pub(crate) headers: &'a HeaderMap,
+    /// Whom it was for, where HTTP/2 says it instead of in `Host`.
+    pub(crate) authority: Option<&'a str>,
     pub(crate) remote: Option<IpAddr>,
+    /// Whether the connection it came by is secure.
+    pub(crate) tls: bool,
+}
+
+impl<'a> Reached<'a> {
+    pub(crate) fn by(head: &'a Parts) -> Self {
+        Self {
+            headers: &head.headers,
+            authority: head.uri.authority().map(http::uri::Authority::as_str),
+            remote: head.extensions.get::<Remote>().map(|remote| remote.0.ip()),
+            tls: head.extensions.get::<Tls>().is_some(),
+        }
+    }
 }
 
 // === impl Addresses ===
@@ -69,6 +87,12 @@ impl Addresses {
         }
     }
 
+    /// What makes a path of ours a whole URL for the client, as in `https://example.com`; as good as nothing for the few
+    /// that do not say where they have sent a request to.
+    pub(crate) fn here(&self, reached: Reached<'_>) -> String {
+        self.base(reached, true)
+    }
+
     /// What to put in front of a path that begins with `/v2/`.
     fn base(&self, reached: Reached<'_>, absolute: bool) -> String {
         if let Some(host) = &self.host {
@@ -79,9 +103,11 @@ impl Addresses {
             return path;
         }
         let forwarded = self.forwarded(reached);
-        let host = forwarded.host.or_else(|| Some(reached.headers.get(HOST)?.to_str().ok()?.to_owned()));
+        let asked = || reached.authority.or_else(|| reached.headers.get(HOST)?.to_str().ok());
+        let host = forwarded.host.or_else(|| asked().map(str::to_owned));
+        let scheme = if reached.tls { "https" } else { "http" };
         match host {
-            Some(host) => format!("{}://{host}{path}", forwarded.proto.as_deref().unwrap_or("http")),
+            Some(host) => format!("{}://{host}{path}", forwarded.proto.as_deref().unwrap_or(scheme)),
             None => path,
         }
     }
@@ -181,7 +207,8 @@ mod tests {
         }
         let mut response = HeaderMap::new();
         response.insert(LOCATION, HeaderValue::from_static("/v2/a/blobs/uploads/1?_state=0"));
-        let reached = Reached { headers: &headers, remote: Some([10, 0, 0, 7].into()) };
+        let reached =
+            Reached { headers: &headers, authority: None, remote: Some([10, 0, 0, 7].into()), tls: false };
         addresses.localize(reached, &mut response);
         let location = response[LOCATION].to_str().unwrap();
         location.strip_suffix("/v2/a/blobs/uploads/1?_state=0").expect("the path stays").to_owned()

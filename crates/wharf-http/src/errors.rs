@@ -3,7 +3,7 @@
 use http::header::{ALLOW, HeaderName, HeaderValue, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
-use wharf_auth::Refusal;
+use wharf_auth::{Challenge, Refusal};
 use wharf_core::Error as CoreError;
 use wharf_oci::{ErrorBody, ErrorCode, ErrorEntry, Reference, RouteError, UploadRange, upload_path};
 
@@ -20,6 +20,7 @@ pub(crate) struct ApiError {
     status: StatusCode,
     entries: Vec<ErrorEntry>,
     headers: Vec<(HeaderName, String)>,
+    challenge: Option<Challenge>,
 }
 
 impl ApiError {
@@ -30,7 +31,7 @@ impl ApiError {
 
     /// Another status than the code's own.
     pub(crate) fn with_status(status: StatusCode, code: ErrorCode) -> Self {
-        Self { status, entries: vec![ErrorEntry::new(code)], headers: Vec::new() }
+        Self { status, entries: vec![ErrorEntry::new(code)], headers: Vec::new(), challenge: None }
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<Value>) -> Self {
@@ -66,7 +67,11 @@ impl ApiError {
         self.entries.first()
     }
 
-    pub(crate) fn into_response(self) -> Response<Body> {
+    /// The answer; `here` is the scheme and host that the client has reached us at, in front of our paths.
+    pub(crate) fn into_response(mut self, here: impl FnOnce() -> String) -> Response<Body> {
+        if let Some(challenge) = self.challenge.take() {
+            self = self.header(WWW_AUTHENTICATE, challenge.to_header(&here()));
+        }
         let body = ErrorBody { errors: self.entries }.to_json();
         let mut response = respond::json(self.status, body);
         for (name, value) in self.headers {
@@ -100,7 +105,7 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Unauthenticated { challenge } => {
-                Self::new(ErrorCode::Unauthorized).header(WWW_AUTHENTICATE, challenge)
+                Self { challenge: Some(challenge), ..Self::new(ErrorCode::Unauthorized) }
             }
             Refusal::Denied => Self::new(ErrorCode::Denied),
             Refusal::Unavailable(source) => {

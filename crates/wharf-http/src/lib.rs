@@ -25,4 +25,4 @@ pub use limits::{Limits, Options};
 pub use listener::Listener;
 pub use log::{AccessEntry, AccessLog};
 pub use serve::{Drained, serve};
-pub use service::{Remote, Service};
+pub use service::{Remote, Service, Tls};

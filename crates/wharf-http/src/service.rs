@@ -12,7 +12,7 @@ use http::header::{AUTHORIZATION, EXPECT, HeaderValue};
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
-use wharf_auth::Authorizer;
+use wharf_auth::{Authorizer, ClientCertificate, Sender};
 use wharf_core::{BoxError, Cause, Registry};
 use wharf_oci::{Route, RouteError};
 
@@ -43,6 +43,13 @@ struct Inner {
 #[derive(Debug, Clone, Copy)]
 pub struct Remote(pub SocketAddr);
 
+/// That a connection is secure; a server puts it into the request's extensions.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// What the client proved to be, if it was asked to and did.
+    pub certificate: Option<Arc<ClientCertificate>>,
+}
+
 impl Service {
     /// The registry behind an authorizer.
     pub fn new(registry: Registry, authorizer: Arc<dyn Authorizer>, options: Options) -> Self {
@@ -71,14 +78,14 @@ impl Service {
     {
         let (head, body) = request.into_parts();
         let request_id: Arc<str> = uuid::Uuid::now_v7().to_string().into();
-        let remote = head.extensions.get::<Remote>().map(|remote| remote.0.ip());
-        let client = self.0.options.addresses.client(Reached { headers: &head.headers, remote });
+        let addresses = &self.0.options.addresses;
+        let client = addresses.client(Reached::by(&head));
         let access_log = self.0.options.access_log.clone();
         let mut record = Record::begin(&head, client, Arc::clone(&request_id), access_log);
         let body = RequestBody::new(body);
         let left = body.handle();
 
-        let mut response = match self.answer(&head, &body, request_id, &mut record).await {
+        let mut response = match self.answer(&head, &body, client, request_id, &mut record).await {
             Ok(response) => response,
             Err(error) => {
                 drop(body);
@@ -89,10 +96,10 @@ impl Service {
                 if !head.headers.contains_key(EXPECT) {
                     left.discard().await;
                 }
-                error.into_response()
+                error.into_response(|| addresses.here(Reached::by(&head)))
             }
         };
-        self.finish(&head, remote, &mut response);
+        self.finish(&head, &mut response);
         if let Some(details) = record.details() {
             details.response(response.headers());
         }
@@ -104,6 +111,7 @@ impl Service {
         &self,
         head: &Parts,
         body: &RequestBody,
+        address: Option<IpAddr>,
         request_id: Arc<str>,
         record: &mut Record,
     ) -> Result<Response<Body>, ApiError> {
@@ -116,8 +124,13 @@ impl Service {
         if inner.options.read_only && changes(&route) {
             return Err(ApiError::from(RouteError::MethodNotAllowed { allow: "GET, HEAD" }));
         }
-        let credentials = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let caller = inner.authorizer.caller(credentials).await?;
+        let sender = Sender {
+            // A line that is no text must not be taken for none.
+            authorization: head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default()),
+            certificate: head.extensions.get::<Tls>().and_then(|tls| tls.certificate.as_ref()),
+            address,
+        };
+        let caller = inner.authorizer.caller(sender).await?;
         record.user(caller.name.clone());
         let cause = Cause { actor: caller.name.clone(), request_id };
         let cx = Cx {
@@ -132,12 +145,12 @@ impl Service {
     }
 
     /// What every answer below `/v2` has, whatever it is about.
-    fn finish(&self, head: &Parts, remote: Option<IpAddr>, response: &mut Response<Body>) {
+    fn finish(&self, head: &Parts, response: &mut Response<Body>) {
         let options = &self.0.options;
         if head.uri.path() == "/" {
             return;
         }
-        options.addresses.localize(Reached { headers: &head.headers, remote }, response.headers_mut());
+        options.addresses.localize(Reached::by(head), response.headers_mut());
         response.headers_mut().insert(respond::API_VERSION, HeaderValue::from_static("registry/2.0"));
         options.headers.add(&head.headers, response.headers_mut());
     }

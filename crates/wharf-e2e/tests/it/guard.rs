@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wharf_auth::{Authorizer, Caller, Refusal, Scope};
+use wharf_auth::{Authorizer, Caller, Challenge, Refusal, Scope, Sender};
 
 /// Nobody is asked who they are, `broken` cannot be decided about, and everybody else may not.
 #[derive(Debug)]
@@ -11,13 +11,15 @@ pub(crate) struct ByName;
 
 #[async_trait]
 impl Authorizer for ByName {
-    async fn caller(&self, authorization: Option<&str>) -> Result<Caller, Refusal> {
-        Ok(Caller { name: authorization.map(Arc::from) })
+    async fn caller(&self, sender: Sender<'_>) -> Result<Caller, Refusal> {
+        Ok(Caller { name: sender.authorization.map(Arc::from), ..Caller::default() })
     }
 
     async fn allow(&self, caller: &Caller, _scope: Scope<'_>) -> Result<(), Refusal> {
         match caller.name.as_deref() {
-            None => Err(Refusal::Unauthenticated { challenge: "Basic realm=\"here\"".to_owned() }),
+            None => {
+                Err(Refusal::Unauthenticated { challenge: Challenge::Basic { realm: "here".to_owned() } })
+            }
             Some("broken") => Err(Refusal::Unavailable("the directory is down".into())),
             Some(_) => Err(Refusal::Denied),
         }

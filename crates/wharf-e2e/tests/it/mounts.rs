@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wharf_auth::{Action, Authorizer, Caller, Refusal, Scope};
+use wharf_auth::{Action, Authorizer, Caller, Refusal, Scope, Sender};
 use wharf_oci::Algorithm;
 use wharf_testkit::images::{Blob, noise};
 use wharf_testkit::push::{self, finish};
@@ -18,7 +18,7 @@ struct ButForTheSecret;
 
 #[async_trait]
 impl Authorizer for ButForTheSecret {
-    async fn caller(&self, _authorization: Option<&str>) -> Result<Caller, Refusal> {
+    async fn caller(&self, _sender: Sender<'_>) -> Result<Caller, Refusal> {
         Ok(Caller::default())
     }
 

@@ -1,0 +1,63 @@
+//! Who calls: what a request says of its sender, and what that comes to.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+/// What a request says of who sent it; nothing of it has been checked but the certificate.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sender<'a> {
+    /// The `Authorization` header.
+    pub authorization: Option<&'a str>,
+    /// The certificate whose key the client proved to hold when the connection was made.
+    pub certificate: Option<&'a Arc<ClientCertificate>>,
+    /// The client's address, as far as the proxies that are trusted can tell.
+    pub address: Option<IpAddr>,
+}
+
+/// A certificate that a client has shown, signed by somebody the operator trusts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The whole subject, as RFC 4514 writes it: `CN=builder,O=acme`.
+    pub subject: String,
+    /// The subject's common name, if it has one.
+    pub common_name: Option<String>,
+}
+
+/// Who sent a request.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// Their name; `None` for somebody who gave none.
+    pub name: Option<Arc<str>>,
+    /// The groups they are in.
+    pub groups: Vec<Arc<str>>,
+    /// The certificate they have shown.
+    pub certificate: Option<Arc<ClientCertificate>>,
+    /// Their address.
+    pub address: Option<IpAddr>,
+    /// The token they brought.
+    pub token: Option<Arc<Token>>,
+}
+
+/// What a token says whose signature, times and audience have been found right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Token {
+    /// Whose it is (`sub`).
+    pub subject: String,
+    /// What it grants (`access`); `None` if it says nothing of that and only tells who somebody is.
+    pub access: Option<Vec<Grant>>,
+    /// All that it claims.
+    pub claims: Map<String, Value>,
+}
+
+/// An element of a token's `access`: the actions that may be done to one thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// What kind of thing: `repository`, `registry`.
+    pub kind: String,
+    /// Its whole name; there are no patterns.
+    pub name: String,
+    /// `pull`, `push`, `delete`, or `*` for any.
+    pub actions: Vec<String>,
+}
