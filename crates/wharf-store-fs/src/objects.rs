@@ -49,13 +49,13 @@ impl Objects for FsStore {
     }
 
     async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
-        let (level, after) = (Level::from(dir), after.map(str::to_owned));
-        self.blocking(move |disk| disk.children(&level, after.as_deref(), limit)).await
+        let (level, after, now) = (Level::from(dir), after.map(str::to_owned), self.clock.now());
+        self.blocking(move |disk| disk.children(&level, after.as_deref(), limit, now)).await
     }
 
-    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
-        let level = Level::from(dir);
-        self.blocking(move |disk| disk.has_children(&level)).await
+    async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
+        let levels: Vec<Level> = dirs.iter().map(Level::from).collect();
+        self.blocking(move |disk| levels.iter().map(|level| disk.has_children(level)).collect()).await
     }
 
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {

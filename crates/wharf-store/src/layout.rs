@@ -88,6 +88,22 @@ impl LayoutMetadata {
         Ok(link::follow(self.objects(), &Key::RevisionLink(repository, digest)).await?.is_some())
     }
 
+    /// Those of the repositories that hold a manifest, in the order given.
+    async fn existing(&self, mut candidates: Vec<RepositoryName>) -> Result<Vec<RepositoryName>> {
+        let mut exist = vec![false; candidates.len()];
+        for algorithm in Algorithm::ALL {
+            let open: Vec<usize> = (0..exist.len()).filter(|index| !exist[*index]).collect();
+            let dirs: Vec<Dir<'_>> =
+                open.iter().map(|index| Dir::Revisions(&candidates[*index], algorithm)).collect();
+            for (index, has) in open.iter().zip(self.objects.have_children(&dirs).await?) {
+                exist[*index] = has;
+            }
+        }
+        let mut exist = exist.into_iter();
+        candidates.retain(|_| exist.next().unwrap_or_default());
+        Ok(candidates)
+    }
+
     /// A page of the digests that are the names below `dir(algorithm)`, over all algorithms in byte order.
     async fn digests<'d>(
         &self,
@@ -155,12 +171,7 @@ impl MetadataStore for LayoutMetadata {
     }
 
     async fn exists(&self, repository: &RepositoryName) -> Result<bool> {
-        for algorithm in Algorithm::ALL {
-            if self.objects.has_children(&Dir::Revisions(repository, algorithm)).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(!self.existing(vec![repository.clone()]).await?.is_empty())
     }
 
     async fn put_manifest(
@@ -269,11 +280,16 @@ impl MetadataStore for LayoutMetadata {
     ) -> Result<Page<RepositoryName>> {
         let mut names = Names::new(self.objects(), prefix, after);
         let mut found = Vec::new();
-        while found.len() <= limit {
-            let Some(name) = names.next().await? else { break };
-            if self.exists(&name).await? {
-                found.push(name);
+        loop {
+            let mut candidates = Vec::new();
+            while found.len() + candidates.len() <= limit {
+                let Some(name) = names.next().await? else { break };
+                candidates.push(name);
             }
+            if candidates.is_empty() {
+                break;
+            }
+            found.extend(self.existing(candidates).await?);
         }
         Ok(Page::cut(found, limit))
     }

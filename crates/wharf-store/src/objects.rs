@@ -38,8 +38,8 @@ pub trait Objects: fmt::Debug + Send + Sync + 'static {
     /// [`Dir::holding`] names, or any if it names none.
     async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>>;
 
-    /// Whether `children` would give anything at all; often much cheaper.
-    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool>;
+    /// Of each of `dirs`, whether `children` would give anything at all; often much cheaper.
+    async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>>;
 
     /// Makes the object young again if it is older than `older_than`; `Ok` when there is none.
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()>;

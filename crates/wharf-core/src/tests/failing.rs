@@ -166,9 +166,9 @@ impl Objects for FailingStore {
         self.inner.children(dir, after, limit).await
     }
 
-    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
+    async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
         self.call("look for any")?;
-        self.inner.has_children(dir).await
+        self.inner.have_children(dirs).await
     }
 
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {

@@ -56,8 +56,12 @@ impl Objects for MemoryStore {
         Ok(names.into_iter().take(limit).map(str::to_owned).collect())
     }
 
-    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
-        Ok(!self.children(dir, None, 1).await?.is_empty())
+    async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
+        let mut have = Vec::with_capacity(dirs.len());
+        for dir in dirs {
+            have.push(!self.children(dir, None, 1).await?.is_empty());
+        }
+        Ok(have)
     }
 
     async fn renew(&self, key: &Key<'_>, _older_than: Duration) -> Result<()> {

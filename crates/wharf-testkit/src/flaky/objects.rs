@@ -52,9 +52,9 @@ impl Objects for FlakyObjects {
         self.store.children(dir, after, limit).await
     }
 
-    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
-        self.faults.pass(Call::HasChildren).await?;
-        self.store.has_children(dir).await
+    async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
+        self.faults.pass(Call::HaveChildren).await?;
+        self.store.have_children(dirs).await
     }
 
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {
