@@ -6,6 +6,7 @@ mod folders;
 mod listing;
 mod lock;
 mod place;
+mod wave;
 mod write;
 
 use std::fs::File;
@@ -22,6 +23,8 @@ use self::folders::{Folders, make_root};
 use self::listing::{Listings, names_in};
 pub(crate) use self::lock::lock;
 pub(crate) use self::place::{Level, Place};
+pub(crate) use self::wave::{Synced, Wave};
+pub(crate) use self::write::{Staged, Write};
 use crate::Fsync;
 
 /// How this backend is called in errors.

@@ -21,9 +21,10 @@ use wharf_oci::{Algorithm, Descriptor, Digest, Reference, RepositoryName, Tag};
 
 use crate::error::Result;
 use crate::metadata::{
-    Change, Hold, ManifestDeleted, ManifestFacts, ManifestWritten, MetadataStore, Page, TagChange,
+    Change, Expect, Hold, ManifestDeleted, ManifestFacts, ManifestWritten, MetadataStore, Page, TagChange,
+    TagWrite,
 };
-use crate::objects::{Objects, PutIf};
+use crate::objects::{Objects, Put, PutIf};
 
 /// How many links are read at once when a question needs all of a repository's tags.
 const DEFAULT_CONCURRENCY: usize = 16;
@@ -75,7 +76,8 @@ impl LayoutMetadata {
     async fn put_back(&self, repository: &RepositoryName, facts: &ManifestFacts<'_>) -> Result<()> {
         self.write_link(&Key::RevisionLink(repository, facts.digest), facts.digest).await?;
         if let Some((subject, descriptor)) = facts.subject {
-            self.write_referrer(repository, subject, descriptor).await?;
+            let entry = referrers::entry(repository, subject, descriptor)?;
+            self.objects.put(&entry.key, entry.bytes, PutIf::Any).await?;
         }
         for write in facts.tags {
             let key = Key::TagLink(repository, &write.tag);
@@ -182,12 +184,21 @@ impl MetadataStore for LayoutMetadata {
     ) -> Result<ManifestWritten> {
         let revision = Key::RevisionLink(repository, facts.digest);
         let created = link::follow_to_replace(self.objects(), &revision).await?.is_none();
-        self.write_link(&revision, facts.digest).await?;
+        let mut manifest = vec![Put { key: revision, bytes: link::to(facts.digest) }];
         if let Some((subject, descriptor)) = facts.subject {
-            self.write_referrer(repository, subject, descriptor).await?;
+            manifest.push(referrers::entry(repository, subject, descriptor)?);
         }
-        let mut tags = Vec::with_capacity(facts.tags.len());
-        for write in facts.tags {
+        let (mut tags, mut moved) = (Vec::with_capacity(facts.tags.len()), Vec::new());
+        let (free, conditional): (Vec<_>, Vec<_>) =
+            facts.tags.iter().partition(|write| write.expect == Expect::Any);
+        for TagWrite { tag, .. } in free {
+            let from = self.meaning(repository, tag).await?;
+            tags.push(TagChange { tag: tag.clone(), from, to: Some(*facts.digest) });
+            moved.extend(tags::moved(repository, tag, facts.digest));
+        }
+        // In two groups: a tag that meant something must not be left with a manifest that a power cut took.
+        self.objects.put_all(vec![manifest, moved]).await?;
+        for write in conditional {
             tags.push(self.write_tag(repository, write, facts.digest).await?);
         }
         // A delete that ran beside us may have taken the revision, and what we wrote before it did. It takes nothing but

@@ -10,7 +10,7 @@ use wharf_oci::{ByteRange, Digest};
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{
     Announced, BlobRead, BlobStat, BlobStore, ByteStream, Error, LayoutMetadata, ListedBlob, MemoryStore,
-    Objects, PutIf, PutOutcome, Result, Retry, UploadKey, UploadStatus,
+    Objects, Put, PutIf, PutOutcome, Result, Retry, UploadKey, UploadStatus, put_in_turn,
 };
 
 use crate::{Options, Registry};
@@ -149,6 +149,10 @@ impl Objects for FailingStore {
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
         self.write(kind(key).0)?;
         Objects::put(&self.inner, key, bytes, condition).await
+    }
+
+    async fn put_all(&self, groups: Vec<Vec<Put<'_>>>) -> Result<()> {
+        put_in_turn(self, groups).await
     }
 
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::MemoryStore;
 use crate::error::Result;
 use crate::layout::{Dir, Key};
-use crate::objects::{Objects, PutIf, PutOutcome};
+use crate::objects::{Objects, Put, PutIf, PutOutcome, put_in_turn};
 
 #[async_trait]
 impl Objects for MemoryStore {
@@ -30,6 +30,10 @@ impl Objects for MemoryStore {
         }
         state.objects.insert(path, bytes);
         Ok(PutOutcome::Written)
+    }
+
+    async fn put_all(&self, groups: Vec<Vec<Put<'_>>>) -> Result<()> {
+        put_in_turn(self, groups).await
     }
 
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use wharf_store::layout::{Dir, Key};
-use wharf_store::{Objects, PutIf, PutOutcome, Result};
+use wharf_store::{Objects, Put, PutIf, PutOutcome, Result, put_in_turn};
 
 use super::{Call, Faults};
 
@@ -35,6 +35,10 @@ impl Objects for FlakyObjects {
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
         self.faults.pass(Call::PutObject).await?;
         self.store.put(key, bytes, condition).await
+    }
+
+    async fn put_all(&self, groups: Vec<Vec<Put<'_>>>) -> Result<()> {
+        put_in_turn(self, groups).await
     }
 
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
