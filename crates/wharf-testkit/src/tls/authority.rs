@@ -5,10 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, SanType,
+    KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, SanType,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::der_parser::parse_der;
+
+const YEAR: Duration = Duration::from_hours(365 * 24);
 
 /// Signs certificates.
 #[derive(Debug)]
@@ -53,17 +56,18 @@ impl Authority {
 
     /// For a server on the loopback, under this common name, for a year.
     pub fn server(&self, name: &str) -> Pair {
-        self.server_until(name, Duration::from_hours(365 * 24))
+        self.server_until(name, YEAR)
     }
 
     /// For a server on the loopback whose certificate ends so much from now.
     pub fn server_until(&self, name: &str, left: Duration) -> Pair {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = named(&[(DnType::CommonName, name)]);
-        params.subject_alt_names = vec![SanType::IpAddress(Ipv4Addr::LOCALHOST.into())];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.not_after = (now() + left).into();
-        self.sign(&params)
+        self.sign(&server(name, left), &KeyPair::generate().unwrap())
+    }
+
+    /// For a server on the loopback, with a key of RSA.
+    pub fn server_with_rsa(&self, name: &str) -> Pair {
+        let key = KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap();
+        self.sign(&server(name, YEAR), &key)
     }
 
     /// For a client: organisation and common name.
@@ -72,12 +76,11 @@ impl Authority {
         params.distinguished_name =
             named(&[(DnType::OrganizationName, organisation), (DnType::CommonName, name)]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(&params)
+        self.sign(&params, &KeyPair::generate().unwrap())
     }
 
-    fn sign(&self, params: &CertificateParams) -> Pair {
-        let key = KeyPair::generate().unwrap();
-        let signed = params.signed_by(&key, &self.issuer).unwrap();
+    fn sign(&self, params: &CertificateParams, key: &KeyPair) -> Pair {
+        let signed = params.signed_by(key, &self.issuer).unwrap();
         Pair { certificate: signed.pem(), key: key.serialize_pem() }
     }
 }
@@ -90,9 +93,26 @@ impl Pair {
         CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()
     }
 
+    /// The key as it was written before there was PKCS#8, labelled `label`: PKCS#1 for RSA, SEC1 for ECDSA.
+    pub fn unwrapped(&self, label: &str) -> String {
+        let key = self.key();
+        let (_, wrapped) = parse_der(key.secret_der()).unwrap();
+        let inside = wrapped.as_sequence().unwrap()[2].as_slice().unwrap();
+        pem::encode(&pem::Pem::new(label, inside))
+    }
+
     pub(super) fn key(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap()
     }
+}
+
+fn server(name: &str, left: Duration) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = named(&[(DnType::CommonName, name)]);
+    params.subject_alt_names = vec![SanType::IpAddress(Ipv4Addr::LOCALHOST.into())];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.not_after = (now() + left).into();
+    params
 }
 
 fn named(parts: &[(DnType, &str)]) -> DistinguishedName {
