@@ -17,6 +17,7 @@ use serde_json::Value as Json;
 pub use self::address::ListenAddress;
 pub use self::findings::{ConfigError, UnknownKeys};
 pub use self::source::Source;
+pub use self::tls::{ClientAuth, ClientTrust, TlsConfig, TlsVersion};
 
 use self::findings::Findings;
 use self::tree::{Node, Value};
@@ -33,6 +34,7 @@ mod nearest;
 mod path;
 mod reader;
 mod source;
+mod tls;
 mod tree;
 mod web;
 mod yaml;
@@ -77,6 +79,10 @@ pub struct HttpConfig {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Whether clients may speak HTTP/2 without TLS (`http.h2c.enabled`).
     pub h2c: bool,
+    /// Whether clients may speak HTTP/2 with TLS (not `http.http2.disabled`).
+    pub http2: bool,
+    /// How connections are secured; `None` if they are not (`http.tls`).
+    pub tls: Option<TlsConfig>,
     /// How long requests may go on after a signal to stop (`http.draintimeout`).
     pub drain_timeout: Duration,
 }

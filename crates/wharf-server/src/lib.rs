@@ -10,4 +10,5 @@ mod open_files;
 mod purging;
 pub mod serve;
 mod signals;
+mod tls;
 mod wiring;

@@ -13,6 +13,7 @@ pub(super) enum Feature {
     Built,
     /// What this registry has no use for, and nobody misses.
     NotNeeded,
+    Acme,
     Authentication,
     BugReports,
     CallerInLog,
@@ -27,7 +28,6 @@ pub(super) enum Feature {
     Redis,
     Schema1,
     ThreadLimit,
-    Tls,
 }
 
 /// What becomes of a configuration that asks for a feature.
@@ -74,6 +74,9 @@ impl Feature {
         match self {
             Self::Built => Works,
             Self::NotNeeded => Accepted,
+            Self::Acme => Refused(
+                "this version cannot fetch certificates, which comes later; http.tls.certificate and http.tls.key name files",
+            ),
             Self::Authentication => Refused("this version cannot check who calls and would let everybody in"),
             Self::BugReports => Warned("not supported: errors are only logged"),
             Self::CallerInLog => Warned("not supported: log lines name no place in the source"),
@@ -90,7 +93,6 @@ impl Feature {
             Self::Redis => Warned("not used: this version keeps nothing in Redis"),
             Self::Schema1 => Warned("not supported: schema 1 manifests are neither accepted nor served"),
             Self::ThreadLimit => Warned("not used: file access needs no limit here"),
-            Self::Tls => Refused("this version cannot serve TLS and would send everything in clear"),
         }
     }
 }
@@ -117,12 +119,12 @@ const KEYS: &[(&str, Feature, &str)] = &[
     ("middleware.repository.[]", Feature::Middleware, "name disabled options.**"),
     ("middleware.storage.[]", Feature::Middleware, "name disabled options.**"),
     ("http", Feature::Built, "addr net draintimeout host prefix relativeurls trustedproxies.[] headers.*.[]"),
-    ("http", Feature::Built, "h2c.enabled"),
-    // Uploads are found again by their id alone, and without TLS there is no HTTP/2 to switch off.
-    ("http", Feature::NotNeeded, "secret http2.disabled"),
+    ("http", Feature::Built, "h2c.enabled http2.disabled"),
+    // Uploads are found again by their id alone.
+    ("http", Feature::NotNeeded, "secret"),
     ("http.debug", Feature::DebugServer, "addr prometheus.enabled prometheus.path"),
-    ("http.tls", Feature::Tls, "certificate key clientcas.[] clientauth minimumtls ciphersuites.[]"),
-    ("http.tls.letsencrypt", Feature::Tls, "cachefile email hosts.[] directoryurl"),
+    ("http.tls", Feature::Built, "certificate key clientcas.[] clientauth minimumtls ciphersuites.[]"),
+    ("http.tls.letsencrypt", Feature::Acme, "cachefile email hosts.[] directoryurl"),
     ("notifications.events", Feature::Notifications, "includereferences"),
     ("notifications.endpoints.[]", Feature::Notifications, "name disabled url headers.*.[] timeout threshold"),
     ("notifications.endpoints.[]", Feature::Notifications, "backoff ignoredmediatypes.[]"),

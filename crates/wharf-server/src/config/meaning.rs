@@ -8,6 +8,7 @@ use super::{Config, Platform, Platforms, Source, ValidationConfig};
 mod http;
 mod log;
 mod storage;
+mod tls;
 
 /// Both limits are those of the registry we replace.
 const DEFAULT_PAGE: u64 = 1000;
