@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use wharf_testkit::deadline::eventually;
 use wharf_testkit::images::{Blob, Image};
-use wharf_testkit::process::run;
+use wharf_testkit::process::{let_run, run};
 use wharf_testkit::push;
 use wharf_testkit::wire::{Connection, Server as Wire};
 
@@ -17,8 +17,8 @@ use crate::server::Server;
 /// How many of each kind.
 const EACH: usize = 500;
 
-/// Requests that are measured.
-const MEASURED: usize = 600;
+/// Requests of a series that is measured.
+const MEASURED: usize = 300;
 
 /// What one that is idle may cost.
 const BYTES_EACH: u64 = 40 * 1024;
@@ -45,9 +45,9 @@ async fn two_thousand_idle_clients_are_hardly_noticed() {
     let server = Server::start(folder.root());
     let (wire, process, image) = (server.wire(), server.process(), Image::random(1));
     let _ = push::image(&wire, "a", "v1", &image).await;
-    let _ = median_answer(wire).await;
+    let _ = answers(wire).await;
     let (before, memory_before, open_before) =
-        (median_answer(wire).await, process.anonymous_bytes(), process.open().len());
+        (answers(wire).await, process.anonymous_bytes(), process.open().len());
 
     let mut idle = Vec::new();
     for silence in [Silence::Connected, Silence::BetweenRequests, Silence::InAHead, Silence::InABody] {
@@ -55,8 +55,11 @@ async fn two_thousand_idle_clients_are_hardly_noticed() {
             idle.push(fall_silent(wire, silence).await);
         }
     }
-    let beside = median_answer(wire).await;
-    let memory = process.anonymous_bytes();
+    let beside = answers(wire).await;
+    let (memory, worked) = (process.anonymous_bytes(), process.worked());
+    let_run(Duration::from_secs(1)).await;
+    let idled = process.worked() - worked;
+    assert!(idled <= Duration::from_millis(50), "idle clients keep it busy for {idled:?} a second");
     assert!(process.open().len() >= open_before + 4 * EACH, "the registry has not let them all in");
     drop(idle);
     eventually("they are forgotten", async || {
@@ -64,13 +67,16 @@ async fn two_thousand_idle_clients_are_hardly_noticed() {
         (process.open().len() <= open_before + 1).then_some(())
     })
     .await;
-    let after = median_answer(wire).await;
+    let after = answers(wire).await;
 
     let each = memory.saturating_sub(memory_before) / (4 * EACH as u64);
     eprintln!(
-        "an answer takes {before:?} before, {beside:?} beside and {after:?} after them; each costs {each} bytes"
+        "before, beside and after them: {before:?}, {beside:?}, {after:?}; each costs {each} bytes, all {idled:?} a second"
     );
-    assert!(beside < before.max(after) * 2 + Duration::from_micros(200), "{before:?}, {beside:?}, {after:?}");
+    assert!(
+        beside.median < before.median.max(after.median) * 2 + Duration::from_micros(200),
+        "{before:?}, {beside:?}, {after:?}"
+    );
     assert!(each < BYTES_EACH, "each of them costs {each} bytes");
     server.stop_with_nothing_left();
 }
@@ -91,7 +97,7 @@ async fn readers_that_take_nothing_hold_little() {
         let _ = connection.head().await.expect(200);
         slow.push(connection);
     }
-    let _ = median_answer(wire).await;
+    let _ = answers(wire).await;
     let each = process.anonymous_bytes().saturating_sub(before) / SLOW_READERS as u64;
     eprintln!("each reader that takes nothing costs {each} bytes");
     assert!(each < BYTES_UNREAD, "each of them costs {each} bytes");
@@ -115,8 +121,27 @@ async fn fall_silent(wire: Wire, silence: Silence) -> Connection {
     connection
 }
 
-/// The median time of an answer over one connection.
-async fn median_answer(wire: Wire) -> Duration {
+/// How long answers take.
+#[derive(Debug, Clone, Copy)]
+struct Answers {
+    median: Duration,
+    /// For whoever reads the log: one slow answer in a hundred is as often the machine's doing as ours.
+    slowest_in_a_hundred: Duration,
+}
+
+/// The best of three series: a machine with other work shows in one of them rather than in all.
+async fn answers(wire: Wire) -> Answers {
+    let mut best = series(wire).await;
+    for _ in 1..3 {
+        let next = series(wire).await;
+        if next.median < best.median {
+            best = next;
+        }
+    }
+    best
+}
+
+async fn series(wire: Wire) -> Answers {
     let mut connection = wire.connect().await;
     let mut times = Vec::new();
     for _ in 0..MEASURED {
@@ -126,7 +151,7 @@ async fn median_answer(wire: Wire) -> Duration {
         times.push(sent.elapsed());
     }
     times.sort();
-    times[times.len() / 2]
+    Answers { median: times[times.len() / 2], slowest_in_a_hundred: times[times.len() * 99 / 100] }
 }
 
 /// What a shell gives is too little for a process with so many connections; the registry sees to itself.
