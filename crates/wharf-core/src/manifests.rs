@@ -1,9 +1,11 @@
 //! Manifests (end-3, end-7, end-9): get, put, delete.
 
+pub(crate) mod cache;
 mod check;
 mod put;
 
 use bytes::{Bytes, BytesMut};
+use cache::Known;
 use futures_util::StreamExt;
 pub use put::{ManifestPut, PutManifest};
 use wharf_oci::{Digest, Manifest, ManifestKind, Reference, RepositoryName};
@@ -39,14 +41,25 @@ impl Registry {
         let digest = self.metadata().manifest(repository, reference).await.map_err(Error::store)?;
         let digest = digest.ok_or_else(unknown)?;
         // A link whose bytes were collected leads to nothing; the store has looked and is sure.
-        let bytes = self.bytes(&digest).await?.ok_or_else(unknown)?;
+        let Known { kind, bytes } = self.known(&digest).await?.ok_or_else(unknown)?;
+        Ok(StoredManifest { digest, kind, bytes })
+    }
+
+    /// What is stored under the digest; `None` if nothing is.
+    async fn known(&self, digest: &Digest) -> Result<Option<Known>> {
+        if let Some(known) = self.manifest_cache().get(digest) {
+            return Ok(Some(known));
+        }
+        let Some(bytes) = self.bytes(digest).await? else { return Ok(None) };
         let kind = ManifestKind::infer(&bytes).ok_or_else(|| {
             Error::Store(wharf_store::Error::Corrupt {
                 path: digest.to_string(),
                 problem: "a manifest of a kind we do not know".to_owned(),
             })
         })?;
-        Ok(StoredManifest { digest, kind, bytes })
+        let known = Known { kind, bytes };
+        self.manifest_cache().keep(*digest, &known);
+        Ok(Some(known))
     }
 
     /// Removes a tag, or a manifest and all its tags.

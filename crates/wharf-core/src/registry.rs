@@ -7,6 +7,7 @@ use wharf_store::{BlobStore, Change, Clock, MetadataStore, SystemClock};
 
 use crate::error::{Error, Result};
 use crate::events::{Event, EventKind, EventSink};
+use crate::manifests::cache::ManifestCache;
 use crate::tasks::Tasks;
 use crate::validation::Validation;
 
@@ -23,6 +24,7 @@ pub(crate) struct Inner {
     pub(crate) metadata: Arc<dyn MetadataStore>,
     pub(crate) options: Options,
     pub(crate) tasks: Tasks,
+    pub(crate) manifests: ManifestCache,
 }
 
 /// How the operator wants it.
@@ -60,7 +62,13 @@ impl Default for Options {
 impl Registry {
     /// The registry whose bytes are in `blobs` and whose facts are in `metadata`.
     pub fn new(blobs: Arc<dyn BlobStore>, metadata: Arc<dyn MetadataStore>, options: Options) -> Self {
-        Self(Arc::new(Inner { blobs, metadata, options, tasks: Tasks::default() }))
+        Self(Arc::new(Inner {
+            blobs,
+            metadata,
+            options,
+            tasks: Tasks::default(),
+            manifests: ManifestCache::default(),
+        }))
     }
 
     /// The work that runs to its end, for whoever stops the process.
@@ -74,6 +82,10 @@ impl Registry {
 
     pub(crate) fn metadata(&self) -> &dyn MetadataStore {
         &*self.0.metadata
+    }
+
+    pub(crate) fn manifest_cache(&self) -> &ManifestCache {
+        &self.0.manifests
     }
 
     pub(crate) fn validation(&self) -> &Validation {

@@ -13,6 +13,7 @@ mod listener;
 mod log;
 mod multipart;
 mod request_body;
+mod request_id;
 mod respond;
 mod serve;
 mod service;

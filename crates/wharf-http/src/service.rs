@@ -24,6 +24,7 @@ use crate::errors::ApiError;
 use crate::limits::{Limits, Options};
 use crate::log::{LoggedBody, Record};
 use crate::request_body::RequestBody;
+use crate::request_id;
 use crate::respond;
 
 /// A registry as a service: takes HTTP requests, gives HTTP responses. Cheap to clone.
@@ -77,7 +78,7 @@ impl Service {
         B::Error: Into<BoxError>,
     {
         let (head, body) = request.into_parts();
-        let request_id: Arc<str> = uuid::Uuid::now_v7().to_string().into();
+        let request_id = request_id::next();
         let addresses = &self.0.options.addresses;
         let client = addresses.client(Reached::by(&head));
         let access_log = self.0.options.access_log.clone();

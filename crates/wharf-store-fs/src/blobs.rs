@@ -14,8 +14,8 @@ use wharf_store::{
     PutIf, Result, UploadKey, UploadStatus,
 };
 
-use crate::FsStore;
-use crate::disk::{Cached, Place, failed};
+use crate::disk::{Cached, Place, Write, failed};
+use crate::{FsStore, blocking};
 
 #[async_trait]
 impl BlobStore for FsStore {
@@ -34,15 +34,14 @@ impl BlobStore for FsStore {
     }
 
     async fn put(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
-        let (expected, place) = (*digest, Place::from(&Key::BlobData(digest)));
-        self.blocking(move |disk| {
-            let actual = Digest::of_with(expected.algorithm(), &bytes);
-            if actual != expected {
-                return Err(Error::DigestMismatch { expected, actual });
-            }
-            disk.write(&place, &bytes, &PutIf::Any).map(drop)
-        })
-        .await
+        let (expected, hashed) = (*digest, bytes.clone());
+        let hash = move || Ok(Digest::of_with(expected.algorithm(), &hashed));
+        let actual = blocking(hash).await?;
+        if actual != expected {
+            return Err(Error::DigestMismatch { expected, actual });
+        }
+        let place = Place::from(&Key::BlobData(digest));
+        self.write(Write { place, bytes, condition: PutIf::Any }).await.map(drop)
     }
 
     async fn remove(&self, digest: &Digest) -> Result<()> {

@@ -3,11 +3,12 @@
 //! Everything here blocks, but for [`Disk::open_if_cached`].
 
 mod folders;
+mod listing;
 mod lock;
 mod place;
+mod wave;
 mod write;
 
-use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -19,8 +20,11 @@ use rustix::io::Errno;
 use wharf_store::{Error, Result, Retry};
 
 use self::folders::{Folders, make_root};
+use self::listing::{Listings, names_in};
 pub(crate) use self::lock::lock;
 pub(crate) use self::place::{Level, Place};
+pub(crate) use self::wave::{Synced, Wave};
+pub(crate) use self::write::{Staged, Write};
 use crate::Fsync;
 
 /// How this backend is called in errors.
@@ -34,6 +38,7 @@ pub(crate) struct Disk {
     handle: OwnedFd,
     pub(crate) fsync: Fsync,
     folders: Folders,
+    listings: Listings,
     /// What was synced, in order, relative to the root.
     #[cfg(test)]
     pub(crate) syncs: std::sync::Mutex<Vec<PathBuf>>,
@@ -59,6 +64,7 @@ impl Disk {
             handle,
             fsync,
             folders: Folders::default(),
+            listings: Listings::default(),
             #[cfg(test)]
             syncs: std::sync::Mutex::default(),
         })
@@ -96,22 +102,22 @@ impl Disk {
     }
 
     /// The names below `level` that count, after `after`, the first `limit` in byte order.
-    pub(crate) fn children(&self, level: &Level, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+    pub(crate) fn children(
+        &self,
+        level: &Level,
+        after: Option<&str>,
+        limit: usize,
+        now: SystemTime,
+    ) -> Result<Vec<String>> {
         let folder = self.path(&level.path);
-        let mut names = BinaryHeap::new();
-        for entry in self.entries(&folder)? {
-            let name = entry.map_err(|source| failed("list", &folder, source))?;
-            if after.is_none_or(|after| name.as_str() > after) {
-                names.push(std::cmp::Reverse(name));
-            }
-        }
+        let listing = self.listings.get(&folder, now).map_err(|source| failed("list", &folder, source))?;
         let mut found = Vec::new();
-        while found.len() < limit {
-            let Some(std::cmp::Reverse(name)) = names.pop() else {
+        for name in listing.iter().flat_map(|listing| listing.after(after)) {
+            if found.len() == limit {
                 break;
-            };
-            if self.counts(&folder, &name, level)? {
-                found.push(name);
+            }
+            if self.counts(&folder, name, level)? {
+                found.push(name.to_owned());
             }
         }
         Ok(found)
@@ -120,24 +126,14 @@ impl Disk {
     /// Whether any name below `level` counts.
     pub(crate) fn has_children(&self, level: &Level) -> Result<bool> {
         let folder = self.path(&level.path);
-        for entry in self.entries(&folder)? {
-            let name = entry.map_err(|source| failed("list", &folder, source))?;
+        let names = absent_as_none(names_in(&folder)).map_err(|source| failed("list", &folder, source))?;
+        for name in names.into_iter().flatten() {
+            let name = name.map_err(|source| failed("list", &folder, source))?;
             if self.counts(&folder, &name, level)? {
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    /// The names of the folders in `folder`; none if it does not exist. A name that is not UTF-8 is not ours.
-    fn entries(&self, folder: &Path) -> Result<impl Iterator<Item = io::Result<String>> + use<>> {
-        let entries =
-            absent_as_none(std::fs::read_dir(folder)).map_err(|source| failed("list", folder, source))?;
-        Ok(entries.into_iter().flatten().filter_map(|entry| match entry {
-            Ok(entry) if entry.file_type().is_ok_and(|kind| kind.is_file()) => None,
-            Ok(entry) => entry.file_name().into_string().ok().map(Ok),
-            Err(error) => Some(Err(error)),
-        }))
     }
 
     fn counts(&self, folder: &Path, name: &str, level: &Level) -> Result<bool> {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![expect(clippy::disallowed_methods, reason = "this crate is where files are touched")]
 
+mod batch;
 mod blobs;
 mod boot;
 mod disk;

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rustix::io::ReadWriteFlags;
 use wharf_store::layout::{Dir, Key};
-use wharf_store::{Objects, PutIf, PutOutcome, Result};
+use wharf_store::{Objects, Put, PutIf, PutOutcome, Result};
 
-use crate::disk::{Cached, Level, Place};
+use crate::disk::{Cached, Level, Place, Write};
 use crate::{FsStore, blocking};
 
 /// Room for a link (136 bytes for sha512) and then some; a longer object is read where it may wait.
@@ -34,8 +34,14 @@ impl Objects for FsStore {
     }
 
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
-        let place = Place::from(key);
-        self.blocking(move |disk| disk.write(&place, &bytes, &condition)).await
+        self.write(Write { place: Place::from(key), bytes, condition }).await
+    }
+
+    async fn put_all(&self, groups: Vec<Vec<Put<'_>>>) -> Result<()> {
+        let write =
+            |put: Put<'_>| Write { place: Place::from(&put.key), bytes: put.bytes, condition: PutIf::Any };
+        let group = |group: Vec<Put<'_>>| group.into_iter().map(write).collect();
+        self.write_all(groups.into_iter().map(group).collect()).await.map(drop)
     }
 
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
@@ -49,13 +55,13 @@ impl Objects for FsStore {
     }
 
     async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
-        let (level, after) = (Level::from(dir), after.map(str::to_owned));
-        self.blocking(move |disk| disk.children(&level, after.as_deref(), limit)).await
+        let (level, after, now) = (Level::from(dir), after.map(str::to_owned), self.clock.now());
+        self.blocking(move |disk| disk.children(&level, after.as_deref(), limit, now)).await
     }
 
-    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
-        let level = Level::from(dir);
-        self.blocking(move |disk| disk.has_children(&level)).await
+    async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
+        let levels: Vec<Level> = dirs.iter().map(Level::from).collect();
+        self.blocking(move |disk| levels.iter().map(|level| disk.has_children(level)).collect()).await
     }
 
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {

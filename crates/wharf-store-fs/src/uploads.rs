@@ -16,6 +16,7 @@ use wharf_oci::{Algorithm, Digest};
 use wharf_store::{ByteStream, Error, Result, UploadKey, UploadStatus};
 pub(crate) use writers::Writers;
 
+use crate::disk::Synced;
 use crate::{FsStore, blocking};
 
 impl FsStore {
@@ -36,7 +37,10 @@ impl FsStore {
 
     pub(crate) async fn commit_upload(&self, key: &UploadKey, digest: &Digest) -> Result<u64> {
         let (digest, now) = (*digest, self.clock.now());
-        self.with_writer(key, move |context| Opened::open(context)?.commit(&digest, now)).await
+        let verify = move |context| Opened::open(context)?.verify(&digest, now);
+        let (verified, wave) = self.with_writer(key, verify).await?;
+        let prepared = self.sync(wave).await? == Synced::Done;
+        blocking(move || verified.publish(prepared)).await
     }
 
     pub(crate) async fn abort_upload(&self, key: &UploadKey) -> Result<()> {

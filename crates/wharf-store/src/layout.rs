@@ -21,9 +21,10 @@ use wharf_oci::{Algorithm, Descriptor, Digest, Reference, RepositoryName, Tag};
 
 use crate::error::Result;
 use crate::metadata::{
-    Change, Hold, ManifestDeleted, ManifestFacts, ManifestWritten, MetadataStore, Page, TagChange,
+    Change, Expect, Hold, ManifestDeleted, ManifestFacts, ManifestWritten, MetadataStore, Page, TagChange,
+    TagWrite,
 };
-use crate::objects::{Objects, PutIf};
+use crate::objects::{Objects, Put, PutIf};
 
 /// How many links are read at once when a question needs all of a repository's tags.
 const DEFAULT_CONCURRENCY: usize = 16;
@@ -75,7 +76,8 @@ impl LayoutMetadata {
     async fn put_back(&self, repository: &RepositoryName, facts: &ManifestFacts<'_>) -> Result<()> {
         self.write_link(&Key::RevisionLink(repository, facts.digest), facts.digest).await?;
         if let Some((subject, descriptor)) = facts.subject {
-            self.write_referrer(repository, subject, descriptor).await?;
+            let entry = referrers::entry(repository, subject, descriptor)?;
+            self.objects.put(&entry.key, entry.bytes, PutIf::Any).await?;
         }
         for write in facts.tags {
             let key = Key::TagLink(repository, &write.tag);
@@ -86,6 +88,22 @@ impl LayoutMetadata {
 
     async fn has_revision(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
         Ok(link::follow(self.objects(), &Key::RevisionLink(repository, digest)).await?.is_some())
+    }
+
+    /// Those of the repositories that hold a manifest, in the order given.
+    async fn existing(&self, mut candidates: Vec<RepositoryName>) -> Result<Vec<RepositoryName>> {
+        let mut exist = vec![false; candidates.len()];
+        for algorithm in Algorithm::ALL {
+            let open: Vec<usize> = (0..exist.len()).filter(|index| !exist[*index]).collect();
+            let dirs: Vec<Dir<'_>> =
+                open.iter().map(|index| Dir::Revisions(&candidates[*index], algorithm)).collect();
+            for (index, has) in open.iter().zip(self.objects.have_children(&dirs).await?) {
+                exist[*index] = has;
+            }
+        }
+        let mut exist = exist.into_iter();
+        candidates.retain(|_| exist.next().unwrap_or_default());
+        Ok(candidates)
     }
 
     /// A page of the digests that are the names below `dir(algorithm)`, over all algorithms in byte order.
@@ -155,12 +173,7 @@ impl MetadataStore for LayoutMetadata {
     }
 
     async fn exists(&self, repository: &RepositoryName) -> Result<bool> {
-        for algorithm in Algorithm::ALL {
-            if self.objects.has_children(&Dir::Revisions(repository, algorithm)).await? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(!self.existing(vec![repository.clone()]).await?.is_empty())
     }
 
     async fn put_manifest(
@@ -171,12 +184,21 @@ impl MetadataStore for LayoutMetadata {
     ) -> Result<ManifestWritten> {
         let revision = Key::RevisionLink(repository, facts.digest);
         let created = link::follow_to_replace(self.objects(), &revision).await?.is_none();
-        self.write_link(&revision, facts.digest).await?;
+        let mut manifest = vec![Put { key: revision, bytes: link::to(facts.digest) }];
         if let Some((subject, descriptor)) = facts.subject {
-            self.write_referrer(repository, subject, descriptor).await?;
+            manifest.push(referrers::entry(repository, subject, descriptor)?);
         }
-        let mut tags = Vec::with_capacity(facts.tags.len());
-        for write in facts.tags {
+        let (mut tags, mut moved) = (Vec::with_capacity(facts.tags.len()), Vec::new());
+        let (free, conditional): (Vec<_>, Vec<_>) =
+            facts.tags.iter().partition(|write| write.expect == Expect::Any);
+        for TagWrite { tag, .. } in free {
+            let from = self.meaning(repository, tag).await?;
+            tags.push(TagChange { tag: tag.clone(), from, to: Some(*facts.digest) });
+            moved.extend(tags::moved(repository, tag, facts.digest));
+        }
+        // In two groups: a tag that meant something must not be left with a manifest that a power cut took.
+        self.objects.put_all(vec![manifest, moved]).await?;
+        for write in conditional {
             tags.push(self.write_tag(repository, write, facts.digest).await?);
         }
         // A delete that ran beside us may have taken the revision, and what we wrote before it did. It takes nothing but
@@ -269,11 +291,16 @@ impl MetadataStore for LayoutMetadata {
     ) -> Result<Page<RepositoryName>> {
         let mut names = Names::new(self.objects(), prefix, after);
         let mut found = Vec::new();
-        while found.len() <= limit {
-            let Some(name) = names.next().await? else { break };
-            if self.exists(&name).await? {
-                found.push(name);
+        loop {
+            let mut candidates = Vec::new();
+            while found.len() + candidates.len() <= limit {
+                let Some(name) = names.next().await? else { break };
+                candidates.push(name);
             }
+            if candidates.is_empty() {
+                break;
+            }
+            found.extend(self.existing(candidates).await?);
         }
         Ok(Page::cut(found, limit))
     }

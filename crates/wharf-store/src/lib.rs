@@ -23,6 +23,6 @@ pub use metadata::{
     Change, Expect, Hold, ManifestDeleted, ManifestFacts, ManifestWritten, MetadataStore, Page, TagChange,
     TagWrite,
 };
-pub use objects::{Objects, PutIf, PutOutcome};
+pub use objects::{Objects, Put, PutIf, PutOutcome, put_in_turn};
 pub use record::UploadRecord;
 pub use region::FileRegion;

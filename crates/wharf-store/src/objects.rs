@@ -28,6 +28,11 @@ pub trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Writes `bytes` under `key`, on a condition.
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome>;
 
+    /// Writes every group of `groups`, one group after the other: no object of a later group is seen, or is there after a
+    /// power cut, before the earlier groups are durable. All are durable when it answers. Where waiting can be shared this
+    /// costs little more than one `put`.
+    async fn put_all(&self, groups: Vec<Vec<Put<'_>>>) -> Result<()>;
+
     /// Removes `key`; returns whether it was there.
     async fn remove(&self, key: &Key<'_>) -> Result<bool>;
 
@@ -38,11 +43,28 @@ pub trait Objects: fmt::Debug + Send + Sync + 'static {
     /// [`Dir::holding`] names, or any if it names none.
     async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>>;
 
-    /// Whether `children` would give anything at all; often much cheaper.
-    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool>;
+    /// Of each of `dirs`, whether `children` would give anything at all; often much cheaper.
+    async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>>;
 
     /// Makes the object young again if it is older than `older_than`; `Ok` when there is none.
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()>;
+}
+
+/// One of several writes.
+#[derive(Debug, Clone)]
+pub struct Put<'a> {
+    /// Where.
+    pub key: Key<'a>,
+    /// What.
+    pub bytes: Bytes,
+}
+
+/// [`Objects::put_all`] as so many calls of [`put`](Objects::put), for a store that gains nothing from knowing more.
+pub async fn put_in_turn<O: Objects + ?Sized>(objects: &O, groups: Vec<Vec<Put<'_>>>) -> Result<()> {
+    for put in groups.into_iter().flatten() {
+        objects.put(&put.key, put.bytes, PutIf::Any).await?;
+    }
+    Ok(())
 }
 
 /// The condition of a write.

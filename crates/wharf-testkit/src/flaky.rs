@@ -38,7 +38,7 @@ pub enum Call {
     RemoveObject,
     RemoveAllObjects,
     Children,
-    HasChildren,
+    HaveChildren,
     Renew,
 }
 
@@ -97,7 +97,7 @@ impl Call {
         Self::RemoveObject,
         Self::RemoveAllObjects,
         Self::Children,
-        Self::HasChildren,
+        Self::HaveChildren,
         Self::Renew,
     ];
 }

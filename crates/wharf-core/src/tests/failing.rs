@@ -10,7 +10,7 @@ use wharf_oci::{ByteRange, Digest};
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{
     Announced, BlobRead, BlobStat, BlobStore, ByteStream, Error, LayoutMetadata, ListedBlob, MemoryStore,
-    Objects, PutIf, PutOutcome, Result, Retry, UploadKey, UploadStatus,
+    Objects, Put, PutIf, PutOutcome, Result, Retry, UploadKey, UploadStatus, put_in_turn,
 };
 
 use crate::{Options, Registry};
@@ -156,6 +156,10 @@ impl Objects for FailingStore {
         Objects::put(&self.inner, key, bytes, condition).await
     }
 
+    async fn put_all(&self, groups: Vec<Vec<Put<'_>>>) -> Result<()> {
+        put_in_turn(self, groups).await
+    }
+
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
         self.write(kind(key).1)?;
         Objects::remove(&self.inner, key).await
@@ -171,9 +175,9 @@ impl Objects for FailingStore {
         self.inner.children(dir, after, limit).await
     }
 
-    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
+    async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
         self.call("look for any")?;
-        self.inner.has_children(dir).await
+        self.inner.have_children(dirs).await
     }
 
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::Disk;
+use super::wave::Wave;
 use crate::Fsync;
 
 /// How many folders are remembered: some 6 MiB. When there are more, all are forgotten, which costs a sync each.
@@ -41,27 +42,34 @@ impl Folders {
 }
 
 impl Disk {
-    /// Makes `folder` and all above it, so that a power cut leaves them standing. The innermost `own` of them may be
-    /// removed again by anybody at any time.
+    /// Makes `folder` and all above it; what must be synced for a power cut to leave them standing goes to `wave`. The
+    /// innermost `own` of them may be removed again by anybody at any time.
     ///
-    /// A folder that was there already is synced too: whoever made it may not have come to that yet.
-    pub(super) fn make_folder(&self, folder: &Path, own: usize) -> io::Result<()> {
+    /// The parent of a folder that was there already is synced too: whoever made it may not have come to that yet.
+    pub(super) fn make_folder(&self, folder: &Path, own: usize, wave: &mut Wave) -> io::Result<()> {
         if folder == self.root() || (own == 0 && self.folders.knows(folder)) {
             return Ok(());
         }
         let Some(parent) = folder.parent() else {
             return Ok(());
         };
-        self.make_folder(parent, own.saturating_sub(1))?;
+        self.make_folder(parent, own.saturating_sub(1), wave)?;
         match std::fs::create_dir(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        self.sync_folder(parent)?;
+        wave.folder(parent);
         if own == 0 {
-            self.folders.learn(folder);
+            wave.lasting(folder);
         }
         Ok(())
+    }
+
+    /// The folders have been synced, and nobody ever removes them.
+    pub(crate) fn remember_folders(&self, folders: &[PathBuf]) {
+        for folder in folders {
+            self.folders.learn(folder);
+        }
     }
 
     /// No longer takes it for granted that `folder` and those above it are there.

@@ -11,6 +11,8 @@ pub(crate) struct Place {
     pub(crate) own_folders: usize,
     /// Whether its content changes in its lifetime, as a tag's does.
     pub(crate) changes: bool,
+    /// Whether a power cut may take it away. It is never there in part.
+    pub(crate) expendable: bool,
 }
 
 /// A level that is listed.
@@ -26,7 +28,13 @@ pub(crate) struct Level {
 
 impl From<&Key<'_>> for Place {
     fn from(key: &Key<'_>) -> Self {
-        Self { path: key.path(), own_folders: key.own_folders(), changes: matches!(key, Key::TagLink(..)) }
+        Self {
+            path: key.path(),
+            own_folders: key.own_folders(),
+            changes: matches!(key, Key::TagLink(..)),
+            // Nobody but a collector of the older registries reads the history of a tag, and it minds no gap in it.
+            expendable: matches!(key, Key::TagIndexLink(..)),
+        }
     }
 }
 

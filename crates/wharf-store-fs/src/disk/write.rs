@@ -1,45 +1,136 @@
 //! Changes that are whole or absent, and stay.
+//!
+//! A write has two halves, each followed by a wave of syncs: the bytes under a temporary name, in a folder that stays;
+//! and the rename. Several writes can go through them together.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use rustix::fs::{AtFlags, FlockOperation};
 use wharf_store::{PutIf, PutOutcome, Result};
 
 use super::lock::lock_folder;
+use super::wave::Wave;
 use super::{Disk, Level, Place, absent_as_none, failed, lock};
 
 /// How often a write starts again when an object's own folder is removed under its hands. Each time somebody else made
 /// progress.
 const ATTEMPTS: usize = 32;
 
+/// Something to be written.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) place: Place,
+    pub(crate) bytes: Bytes,
+    pub(crate) condition: PutIf,
+}
+
+/// A write whose bytes are there, under a name that nobody looks for.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    write: Write,
+    path: PathBuf,
+    temporary: Temporary,
+}
+
+impl Staged {
+    /// What was to be written, for whoever has to begin again.
+    pub(crate) fn into_write(self) -> Write {
+        self.write
+    }
+}
+
 impl Disk {
-    /// Writes `bytes` at `place`: temporary file, sync, rename, sync of the folder.
-    pub(crate) fn write(&self, place: &Place, bytes: &[u8], condition: &PutIf) -> Result<PutOutcome> {
-        let path = self.path(&place.path);
-        self.in_folder_of(place, &path, |folder| {
-            let _lock = locked(place, condition, folder)?;
-            let temporary = Temporary::write(self, &path, bytes)?;
-            let outcome = temporary.publish(&path, condition)?;
+    /// The first half of a write.
+    pub(crate) fn stage(&self, write: Write, wave: &mut Wave) -> Result<Staged> {
+        let path = self.path(&write.place.path);
+        let temporary = self.in_folder_of(&path, |folder| self.stage_in(folder, &write, &path, wave))?;
+        Ok(Staged { write, path, temporary })
+    }
+
+    fn stage_in(&self, folder: &Path, write: &Write, path: &Path, wave: &mut Wave) -> io::Result<Temporary> {
+        // The history of a tag may be lost with its folders. It must be whole where it is there.
+        let mut unneeded = Wave::default();
+        let folders = if write.place.expendable { &mut unneeded } else { &mut *wave };
+        self.make_folder(folder, write.place.own_folders, folders)?;
+        Temporary::write(path, &write.bytes, wave)
+    }
+
+    /// The second half of a write.
+    pub(crate) fn publish_staged(&self, staged: Staged, wave: &mut Wave) -> Result<PutOutcome> {
+        let Staged { write, path, temporary } = staged;
+        let folder = parent(&path);
+        let publish = || -> io::Result<PutOutcome> {
+            let _lock = locked(&write.place, &write.condition, folder)?;
+            temporary.publish(&path, &write.condition)
+        };
+        match publish() {
+            Ok(outcome) => {
+                if !write.place.expendable {
+                    wave.folder(folder);
+                }
+                Ok(outcome)
+            }
+            // The folder was removed meanwhile, and the bytes with it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.write(write),
+            Err(source) => Err(failed("write", &path, source)),
+        }
+    }
+
+    /// Both halves, one sync after the other.
+    #[expect(clippy::needless_pass_by_value, reason = "a write is done once")]
+    pub(crate) fn write(&self, write: Write) -> Result<PutOutcome> {
+        let path = self.path(&write.place.path);
+        self.in_folder_of(&path, |folder| {
+            let mut wave = Wave::default();
+            self.make_folder(folder, write.place.own_folders, &mut wave)?;
+            let _lock = locked(&write.place, &write.condition, folder)?;
+            let temporary = Temporary::write(&path, &write.bytes, &mut wave)?;
+            self.sync_in_turn(wave)?;
+            let outcome = temporary.publish(&path, &write.condition)?;
             self.sync_folder(folder)?;
             Ok(outcome)
         })
     }
 
-    /// Moves the synced file `from` to `place`, over whatever is there.
-    pub(crate) fn publish(&self, from: &Path, place: &Place) -> Result<()> {
+    /// Makes the folder of `place`.
+    pub(crate) fn prepare(&self, place: &Place, wave: &mut Wave) -> Result<()> {
         let path = self.path(&place.path);
-        self.in_folder_of(place, &path, |folder| {
+        self.in_folder_of(&path, |folder| self.make_folder(folder, place.own_folders, wave))
+    }
+
+    /// Moves the synced file `from` to `place`, over whatever is there. `prepared` says that its folder was made, and
+    /// has been synced.
+    pub(crate) fn publish(&self, from: &Path, place: &Place, prepared: bool) -> Result<()> {
+        let path = self.path(&place.path);
+        if prepared {
+            match std::fs::rename(from, &path) {
+                Ok(()) => return self.settle(&path),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(failed("write", &path, source)),
+            }
+        }
+        self.in_folder_of(&path, |folder| {
+            let mut wave = Wave::default();
+            self.make_folder(folder, place.own_folders, &mut wave)?;
+            self.sync_in_turn(wave)?;
             // Told apart here, since below a missing folder and a missing file look the same.
             if !from.exists() {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "the upload's bytes are gone"));
             }
-            std::fs::rename(from, &path)?;
-            // Where the folder is gone again, somebody has removed the blob since, and synced that.
-            absent_as_none(self.sync_folder(folder)).map(drop)
-        })
+            std::fs::rename(from, &path)
+        })?;
+        self.settle(&path)
+    }
+
+    /// Makes a rename to `path` stay. Where the folder is gone again, somebody has removed the blob since, and synced that.
+    fn settle(&self, path: &Path) -> Result<()> {
+        let settled = absent_as_none(self.sync_folder(parent(path)));
+        settled.map(drop).map_err(|source| failed("sync", path, source))
     }
 
     /// Removes `place`; returns whether it was there.
@@ -92,21 +183,17 @@ impl Disk {
         Ok(())
     }
 
-    /// Runs `act` with the folder of `place` in place, again if that folder is removed meanwhile.
-    fn in_folder_of<T>(&self, place: &Place, path: &Path, act: impl Fn(&Path) -> io::Result<T>) -> Result<T> {
+    /// Runs `act`, which makes the folder of `path`, again if that folder is removed meanwhile.
+    fn in_folder_of<T>(&self, path: &Path, mut act: impl FnMut(&Path) -> io::Result<T>) -> Result<T> {
         let folder = parent(path);
-        let attempt = || {
-            self.make_folder(folder, place.own_folders)?;
-            act(folder)
-        };
-        let mut result = attempt();
+        let mut result = act(folder);
         for _ in 1..ATTEMPTS {
             match &result {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     // Also the folders above may be gone: removing a repository's folder by hand is how operators of
                     // older registries get rid of one.
                     self.forget_folders(folder);
-                    result = attempt();
+                    result = act(folder);
                 }
                 _ => break,
             }
@@ -132,18 +219,19 @@ fn file_name(path: &Path) -> std::borrow::Cow<'_, str> {
     path.file_name().unwrap_or_default().to_string_lossy()
 }
 
-/// A synced file nobody looks for; removed unless it is published.
+/// A file nobody looks for; removed unless it is published. It must be synced before that.
+#[derive(Debug)]
 struct Temporary(PathBuf);
 
 impl Temporary {
-    fn write(disk: &Disk, target: &Path, bytes: &[u8]) -> io::Result<Self> {
+    fn write(target: &Path, bytes: &[u8], wave: &mut Wave) -> io::Result<Self> {
         // The ending is the one the older registries use, whose collectors know to leave it alone.
         let name = file_name(target);
         let path = target.with_file_name(format!("{name}.{}.tmp", uuid::Uuid::now_v7()));
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         let temporary = Self(path);
         file.write_all(bytes)?;
-        disk.sync_file(&file, &temporary.0)?;
+        wave.file(Arc::new(file), temporary.0.clone());
         Ok(temporary)
     }
 

@@ -18,7 +18,7 @@ const TABLE: [(&str, [usize; 3]); 12] = [
     ("push a blob", [6, 2, 0]),
     ("mount a blob", [3, 1, 0]),
     ("push a manifest by digest", [6, 2, 0]),
-    ("push a manifest under a tag", [16, 4, 0]),
+    ("push a manifest under a tag", [11, 4, 0]),
     ("push a manifest with a subject", [11, 3, 0]),
     ("delete a tag", [1, 0, 0]),
     ("delete a manifest with a tag", [2, 0, 0]),

@@ -14,7 +14,7 @@ use wharf_store::{Error, Result, UploadRecord};
 use super::folder;
 use super::writers::Writer;
 use crate::Boot;
-use crate::disk::{Disk, Place, failed, touch};
+use crate::disk::{Disk, Place, Wave, failed, touch};
 
 /// Bytes read at once when an upload must be hashed again.
 const REHASH_BLOCK_BYTES: usize = 256 * 1024;
@@ -31,11 +31,18 @@ pub(super) struct Context {
 /// The fields go in this order: when another writer of this process has its turn, the file is no longer locked.
 pub(super) struct Opened {
     /// Locked against other processes for as long as it is open.
-    data: File,
+    data: Arc<File>,
     /// Bytes in `data`.
     stored: u64,
     record: Option<UploadRecord>,
     context: Context,
+}
+
+/// An upload whose bytes are those of the blob it is to be.
+pub(super) struct Verified {
+    opened: Opened,
+    place: Place,
+    size: u64,
 }
 
 /// An upload that grows.
@@ -58,7 +65,7 @@ impl Opened {
         let meta =
             meta.map_err(|source| failed("look at", &disk.path(&Key::UploadData(key).path()), source))?;
         let record = disk.read(&Key::UploadRecord(key).path())?.as_deref().and_then(UploadRecord::decode);
-        Ok(Self { data, stored: meta.len(), record, context })
+        Ok(Self { data: Arc::new(data), stored: meta.len(), record, context })
     }
 
     /// Goes on at `offset`, which must be the end.
@@ -71,8 +78,9 @@ impl Opened {
         Ok(Session { opened: self, hasher, dirty: false })
     }
 
-    /// Publishes the bytes under `digest`: data to disk, digest checked, renamed to its place, folder to disk.
-    pub(super) fn commit(self, digest: &Digest, now: SystemTime) -> Result<u64> {
+    /// Checks the bytes against `digest` and makes the blob's folder. What comes with it must be synced before they are
+    /// published.
+    pub(super) fn verify(self, digest: &Digest, now: SystemTime) -> Result<(Verified, Wave)> {
         // Where the client announced another algorithm, or none, this costs one more reading.
         let hasher = self.hasher(digest.algorithm())?;
         let size = hasher.bytes_hashed();
@@ -80,14 +88,13 @@ impl Opened {
         if actual != *digest {
             return Err(Error::DigestMismatch { expected: *digest, actual });
         }
-        let (disk, key) = (&self.context.disk, &self.context.writer.key);
-        let path = disk.path(&Key::UploadData(key).path());
         // A blob's age counts from here, and a collector goes by it: the last byte may have come hours ago.
         touch(&self.data, now).map_err(|source| self.failed("renew", source))?;
-        disk.sync_file(&self.data, &path).map_err(|source| self.failed("sync", source))?;
-        disk.publish(&path, &Place::from(&Key::BlobData(digest)))?;
-        folder::clear(disk, key);
-        Ok(size)
+        let (mut wave, place) = (Wave::default(), Place::from(&Key::BlobData(digest)));
+        let path = self.context.disk.path(&Key::UploadData(&self.context.writer.key).path());
+        wave.file(Arc::clone(&self.data), path);
+        self.context.disk.prepare(&place, &mut wave)?;
+        Ok((Verified { opened: self, place, size }, wave))
     }
 
     /// Forgets the upload.
@@ -113,6 +120,18 @@ impl Opened {
     fn failed(&self, verb: &str, source: io::Error) -> Error {
         let path = Key::UploadData(&self.context.writer.key).path();
         failed(verb, &self.context.disk.path(&path), source)
+    }
+}
+
+// === impl Verified ===
+
+impl Verified {
+    /// Renames the bytes to their place, for good; `prepared` says that its folder has been synced.
+    pub(super) fn publish(self, prepared: bool) -> Result<u64> {
+        let (disk, key) = (&self.opened.context.disk, &self.opened.context.writer.key);
+        disk.publish(&disk.path(&Key::UploadData(key).path()), &self.place, prepared)?;
+        folder::clear(disk, key);
+        Ok(self.size)
     }
 }
 

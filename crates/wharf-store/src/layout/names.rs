@@ -1,7 +1,10 @@
 //! All repository names of a tree, in byte order of the whole name, without reading more of it than the page needs.
 //!
-//! Folders do not sort as names do: `a-b` comes after `a` but before `a/c`, because `-` and `.` sort before `/`. So each
-//! folder `x` counts as two entries, `x` (the repository itself) and `x/` (everything below it), and these are sorted.
+//! Folders do not sort as names do: `a-b` comes after `a` but before `a/c`, because `-` and `.` sort before `/`. So a
+//! folder is two things: the repository `a`, and `a/`, all that is below it. What is below waits until the next name of
+//! its own level comes after it.
+
+use std::collections::VecDeque;
 
 use wharf_oci::RepositoryName;
 
@@ -12,87 +15,155 @@ use crate::objects::Objects;
 /// The longest name a repository can have, as [`RepositoryName`] takes it.
 const MAX_NAME_BYTES: usize = 255;
 
+/// Names read of a folder at first; each time there are more, four times as many. A page needs few, and a walk over
+/// everything does not ask a hundred thousand names for a few of them at a time.
+const FIRST_READ: usize = 256;
+
 /// A walk over the folders that could be repositories. Whether one is, the caller finds out.
 #[derive(Debug)]
 pub struct Names<'a> {
     objects: &'a dyn Objects,
     after: String,
-    /// What is still to visit, the next entry last.
-    stack: Vec<Entry>,
+    /// The folders we are in, outermost first.
+    within: Vec<Folder>,
 }
 
+/// A folder on the way.
 #[derive(Debug)]
-enum Entry {
-    /// The folder as a repository.
-    Name(String),
-    /// What is below the folder.
-    Below(String),
+struct Folder {
+    /// Its path, as a name; empty for the top.
+    path: String,
+    /// Names in it that have been read and not visited.
+    read: VecDeque<String>,
+    /// Where to go on reading; `None` from the beginning.
+    after: Option<String>,
+    /// How many to read next; 0 if there are no more.
+    next_read: usize,
+    /// Names visited whose inside is still due. Each is a beginning of the one after it, so the last is due first.
+    due: Vec<String>,
 }
+
+// === impl Names ===
 
 impl<'a> Names<'a> {
     /// Names after `after`; with a prefix only that name and those below it.
     pub fn new(objects: &'a dyn Objects, prefix: Option<&RepositoryName>, after: Option<&str>) -> Self {
-        let stack = match prefix {
-            Some(name) => vec![Entry::Below(name.to_string()), Entry::Name(name.to_string())],
-            None => vec![Entry::Below(String::new())],
+        let after = after.unwrap_or_default().to_owned();
+        let top = match prefix {
+            None => Folder::open(String::new(), &after),
+            // As if nothing else were beside it.
+            Some(name) => Folder {
+                read: VecDeque::from([name.to_string()]),
+                next_read: 0,
+                ..Folder::open(String::new(), "")
+            },
         };
-        Self { objects, after: after.unwrap_or_default().to_owned(), stack }
+        Self { objects, after, within: vec![top] }
     }
 
     /// The next name, or `None` at the end.
     pub async fn next(&mut self) -> Result<Option<RepositoryName>> {
-        while let Some(entry) = self.stack.pop() {
-            match entry {
-                Entry::Name(name) if name.as_str() > self.after.as_str() => {
-                    if let Ok(name) = name.parse() {
-                        return Ok(Some(name));
-                    }
+        while let Some(folder) = self.within.last_mut() {
+            folder.fill(self.objects).await?;
+            if let Some(due) = folder.take_due() {
+                if !is_past(&due, &self.after) {
+                    self.within.push(Folder::open(due, &self.after));
                 }
-                Entry::Name(_) => {}
-                Entry::Below(path) => self.open(&path).await?,
+                continue;
+            }
+            let Some(child) = folder.read.pop_front() else {
+                self.within.pop();
+                continue;
+            };
+            if let Some(name) = folder.visit(child)
+                && name.as_str() > self.after.as_str()
+                && let Ok(name) = name.parse()
+            {
+                return Ok(Some(name));
             }
         }
         Ok(None)
     }
+}
 
-    /// Puts what is in the folder `path` on the stack.
-    async fn open(&mut self, path: &str) -> Result<()> {
-        if !path.is_empty() && self.is_past(path) {
+/// Whether all names below `path` come before `after`.
+fn is_past(path: &str, after: &str) -> bool {
+    let first = format!("{path}/");
+    after > first.as_str() && !after.starts_with(&first)
+}
+
+// === impl Folder ===
+
+impl Folder {
+    /// The folder at `path`, from the first name that can matter for names after `after`.
+    fn open(path: String, after: &str) -> Self {
+        let inside = match path.as_str() {
+            "" => Some(after),
+            path => after.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')),
+        };
+        let component = inside.and_then(|inside| inside.split('/').next()).filter(|name| !name.is_empty());
+        let mut folder =
+            Self { path, read: VecDeque::new(), after: None, next_read: FIRST_READ, due: Vec::new() };
+        if let Some(component) = component {
+            folder.after = Some(component.to_owned());
+            folder.due =
+                beginnings(component).filter(|name| folder.is_name(name)).map(str::to_owned).collect();
+        }
+        folder
+    }
+
+    /// Whether a folder of this name may be asked for: where to start comes from a client.
+    fn is_name(&self, name: &str) -> bool {
+        self.full(name).parse::<RepositoryName>().is_ok()
+    }
+
+    fn full(&self, name: &str) -> String {
+        if self.path.is_empty() { name.to_owned() } else { format!("{}/{name}", self.path) }
+    }
+
+    async fn fill(&mut self, objects: &dyn Objects) -> Result<()> {
+        if !self.read.is_empty() || self.next_read == 0 {
             return Ok(());
         }
-        let mut entries = Vec::new();
-        for child in self.objects.children(&Dir::Repositories(path), None, usize::MAX).await? {
-            // `_layers`, `_manifests` and `_uploads` are parts of a repository, not repositories.
-            if child.starts_with('_') {
-                continue;
-            }
-            let full = if path.is_empty() { child } else { format!("{path}/{child}") };
-            // Nothing below can be a name any more. A link that leads back up would have us go on for ever.
-            if full.len() > MAX_NAME_BYTES {
-                continue;
-            }
-            entries.push(Entry::Below(full.clone()));
-            entries.push(Entry::Name(full));
-        }
-        entries.sort_by(|a, b| b.sort_key().cmp(a.sort_key()));
-        self.stack.append(&mut entries);
+        let asked = self.next_read;
+        let names = objects.children(&Dir::Repositories(&self.path), self.after.as_deref(), asked).await?;
+        self.next_read = if names.len() < asked { 0 } else { asked.saturating_mul(4) };
+        self.after = names.last().cloned().or(self.after.take());
+        self.read = names.into();
         Ok(())
     }
 
-    /// Whether all names below `path` come before the one we start after.
-    fn is_past(&self, path: &str) -> bool {
-        let first = format!("{path}/");
-        self.after.as_str() > first.as_str() && !self.after.starts_with(&first)
+    /// The path of the folder whose inside comes before the next name, if one does.
+    fn take_due(&mut self) -> Option<String> {
+        let inside = format!("{}/", self.due.last()?);
+        if self.read.front().is_some_and(|next| *next < inside) {
+            return None;
+        }
+        let due = self.due.pop()?;
+        Some(self.full(&due))
+    }
+
+    /// The whole name of a child, whose inside is due from now on.
+    fn visit(&mut self, child: String) -> Option<String> {
+        // `_layers`, `_manifests` and `_uploads` are parts of a repository, not repositories.
+        if child.starts_with('_') {
+            return None;
+        }
+        let full = self.full(&child);
+        // Nothing below can be a name any more. A link that leads back up would have us go on for ever.
+        if full.len() > MAX_NAME_BYTES {
+            return None;
+        }
+        self.due.push(child);
+        Some(full)
     }
 }
 
-impl Entry {
-    /// Bytes whose order is the order of the names: the slash counts.
-    fn sort_key(&self) -> impl Iterator<Item = u8> + '_ {
-        let (text, slash) = match self {
-            Self::Name(text) => (text, None),
-            Self::Below(text) => (text, Some(b'/')),
-        };
-        text.bytes().chain(slash)
-    }
+/// The beginnings of `component` whose inside comes after it, shortest first, and itself: `a` and `a-b` of `a-b`.
+fn beginnings(component: &str) -> impl Iterator<Item = &str> {
+    let ends = component.char_indices().filter(|(at, next)| *at > 0 && *next < '/').map(|(at, _)| at);
+    ends.chain([component.len()]).map(|end| &component[..end])
 }
+
+#[cfg(test)]
+mod tests;

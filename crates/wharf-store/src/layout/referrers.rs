@@ -7,22 +7,21 @@ use wharf_oci::{Descriptor, Digest, RepositoryName};
 use super::{Dir, Key, LayoutMetadata};
 use crate::error::{Error, Result};
 use crate::metadata::Page;
-use crate::objects::PutIf;
+use crate::objects::Put;
+
+/// The entry of a manifest among the referrers of `subject`.
+pub(super) fn entry<'a>(
+    repository: &'a RepositoryName,
+    subject: &'a Digest,
+    descriptor: &'a Descriptor,
+) -> Result<Put<'a>> {
+    let key = Key::Referrer(repository, subject, &descriptor.digest);
+    let json = serde_json::to_vec(descriptor)
+        .map_err(|error| Error::Corrupt { path: key.path(), problem: error.to_string() })?;
+    Ok(Put { key, bytes: Bytes::from(json) })
+}
 
 impl LayoutMetadata {
-    pub(super) async fn write_referrer(
-        &self,
-        repository: &RepositoryName,
-        subject: &Digest,
-        descriptor: &Descriptor,
-    ) -> Result<()> {
-        let key = Key::Referrer(repository, subject, &descriptor.digest);
-        let json = serde_json::to_vec(descriptor)
-            .map_err(|error| Error::Corrupt { path: key.path(), problem: error.to_string() })?;
-        self.objects.put(&key, Bytes::from(json), PutIf::Any).await?;
-        Ok(())
-    }
-
     pub(super) async fn referrer_page(
         &self,
         repository: &RepositoryName,

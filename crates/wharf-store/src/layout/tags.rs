@@ -6,12 +6,24 @@ use wharf_oci::{Digest, RepositoryName, Tag};
 use super::{Dir, Key, LayoutMetadata, link};
 use crate::error::{Error, Result};
 use crate::metadata::{Expect, Page, TagChange, TagWrite};
-use crate::objects::{PutIf, PutOutcome};
+use crate::objects::{Put, PutIf, PutOutcome};
 
 /// How many tags are listed at a time when all of them must be read.
 const SCAN_PAGE: usize = 1000;
 
+/// The two writes of a tag that moves whatever it means: its history, then what it means.
+pub(super) fn moved<'a>(repository: &'a RepositoryName, tag: &'a Tag, digest: &'a Digest) -> [Put<'a>; 2] {
+    let put = |key| Put { key, bytes: link::to(digest) };
+    [put(Key::TagIndexLink(repository, tag, digest)), put(Key::TagLink(repository, tag))]
+}
+
 impl LayoutMetadata {
+    /// What the tag means before it is written.
+    pub(super) async fn meaning(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<Digest>> {
+        link::follow_to_replace(self.objects(), &Key::TagLink(repository, tag)).await
+    }
+
+    /// Writes a tag on its condition.
     pub(super) async fn write_tag(
         &self,
         repository: &RepositoryName,

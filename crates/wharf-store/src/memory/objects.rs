@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::MemoryStore;
 use crate::error::Result;
 use crate::layout::{Dir, Key};
-use crate::objects::{Objects, PutIf, PutOutcome};
+use crate::objects::{Objects, Put, PutIf, PutOutcome, put_in_turn};
 
 #[async_trait]
 impl Objects for MemoryStore {
@@ -30,6 +30,10 @@ impl Objects for MemoryStore {
         }
         state.objects.insert(path, bytes);
         Ok(PutOutcome::Written)
+    }
+
+    async fn put_all(&self, groups: Vec<Vec<Put<'_>>>) -> Result<()> {
+        put_in_turn(self, groups).await
     }
 
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
@@ -56,8 +60,12 @@ impl Objects for MemoryStore {
         Ok(names.into_iter().take(limit).map(str::to_owned).collect())
     }
 
-    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
-        Ok(!self.children(dir, None, 1).await?.is_empty())
+    async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
+        let mut have = Vec::with_capacity(dirs.len());
+        for dir in dirs {
+            have.push(!self.children(dir, None, 1).await?.is_empty());
+        }
+        Ok(have)
     }
 
     async fn renew(&self, key: &Key<'_>, _older_than: Duration) -> Result<()> {

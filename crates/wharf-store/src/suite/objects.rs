@@ -62,7 +62,7 @@ pub async fn a_removed_object_is_absent(store: &dyn Objects) {
     assert!(store.remove(&key).await.unwrap());
     assert_eq!(store.get(&key).await.unwrap(), None);
     assert!(!store.remove(&key).await.unwrap());
-    assert!(!store.has_children(&Dir::Revisions(&repo, Algorithm::Sha256)).await.unwrap());
+    assert_eq!(store.have_children(&[Dir::Revisions(&repo, Algorithm::Sha256)]).await.unwrap(), [false]);
 }
 
 pub async fn children_are_in_byte_order_and_hold_what_they_must(store: &dyn Objects) {
@@ -78,9 +78,11 @@ pub async fn children_are_in_byte_order_and_hold_what_they_must(store: &dyn Obje
     assert_eq!(store.children(&dir, Some("a"), 2).await.unwrap(), ["a-1", "a.1"]);
     assert_eq!(store.children(&dir, Some("aaa"), usize::MAX).await.unwrap(), ["b"]);
     assert!(store.children(&dir, None, 0).await.unwrap().is_empty());
-    assert!(store.has_children(&dir).await.unwrap());
-    assert!(store.children(&Dir::Tags(&repository("none")), None, 10).await.unwrap().is_empty());
-    assert!(!store.has_children(&Dir::Tags(&repository("none"))).await.unwrap());
+    let none = repository("none");
+    assert!(store.children(&Dir::Tags(&none), None, 10).await.unwrap().is_empty());
+    let dirs = [Dir::Tags(&none), dir, Dir::Tags(&none)];
+    assert_eq!(store.have_children(&dirs).await.unwrap(), [false, true, false]);
+    assert!(store.have_children(&[]).await.unwrap().is_empty());
 }
 
 pub async fn removing_a_level_leaves_its_neighbours(store: &dyn Objects) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use wharf_store::layout::{Dir, Key};
-use wharf_store::{Objects, PutIf, PutOutcome, Result};
+use wharf_store::{Objects, Put, PutIf, PutOutcome, Result, put_in_turn};
 
 use super::{Call, Faults};
 
@@ -37,6 +37,10 @@ impl Objects for FlakyObjects {
         self.store.put(key, bytes, condition).await
     }
 
+    async fn put_all(&self, groups: Vec<Vec<Put<'_>>>) -> Result<()> {
+        put_in_turn(self, groups).await
+    }
+
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
         self.faults.pass(Call::RemoveObject).await?;
         self.store.remove(key).await
@@ -52,9 +56,9 @@ impl Objects for FlakyObjects {
         self.store.children(dir, after, limit).await
     }
 
-    async fn has_children(&self, dir: &Dir<'_>) -> Result<bool> {
-        self.faults.pass(Call::HasChildren).await?;
-        self.store.has_children(dir).await
+    async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
+        self.faults.pass(Call::HaveChildren).await?;
+        self.store.have_children(dirs).await
     }
 
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {
