@@ -49,6 +49,11 @@ impl BlobStore for FsStore {
         self.blocking(move |disk| disk.remove(&place).map(drop)).await
     }
 
+    async fn remove_if_older(&self, digest: &Digest, than: SystemTime) -> Result<bool> {
+        let place = Place::from(&Key::BlobData(digest));
+        self.blocking(move |disk| disk.remove_if_older(&place, than)).await
+    }
+
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {
         let after_hex =
             move |algorithm| after.filter(|after| after.algorithm() == algorithm).map(|after| after.hex());

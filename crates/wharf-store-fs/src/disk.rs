@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 use wharf_store::{Error, Result, Retry};
 
@@ -152,7 +152,12 @@ impl Disk {
         let renew = || -> io::Result<()> {
             let file = File::open(&path)?;
             let age = now.duration_since(file.metadata()?.modified()?).unwrap_or_default();
-            if age > older_than { touch(&file, now) } else { Ok(()) }
+            if age <= older_than {
+                return Ok(());
+            }
+            // A collector that has just found it old removes it now, and the lock says that it is gone, or not at all.
+            lock(&file, &path, FlockOperation::LockShared)?;
+            touch(&file, now)
         };
         absent_as_none(renew()).map_err(|source| failed("renew", &path, source))?;
         Ok(())

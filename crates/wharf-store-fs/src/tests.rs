@@ -1,5 +1,6 @@
 //! The filesystem keeps the promises, with syncs and without.
 
+mod counts;
 mod dirt;
 mod durability;
 mod processes;

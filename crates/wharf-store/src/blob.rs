@@ -46,6 +46,12 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// Removes a blob; `Ok` when there was none.
     async fn remove(&self, digest: &Digest) -> Result<()>;
 
+    /// Removes a blob that was neither published nor renewed since `than`, for a collector; returns whether it did.
+    ///
+    /// Looking and removing are one step: whoever takes a [`hold`](crate::MetadataStore::hold) on an old blob at the same
+    /// moment keeps it, or finds it gone when the hold is taken.
+    async fn remove_if_older(&self, digest: &Digest, than: SystemTime) -> Result<bool>;
+
     /// Every blob after `after` in the order of digests, for a collector.
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>>;
 

@@ -324,8 +324,8 @@ impl MetadataStore for LayoutMetadata {
     }
 
     async fn hold(&self, digest: &Digest) -> Result<Hold> {
-        // A collector takes nothing younger than its grace and looks again just before it deletes; half of it leaves us
-        // the other half to write the link.
+        // A collector takes nothing that was younger than its grace when it began to look for links, and looks at the age
+        // again as it removes; half of the grace leaves us the other half to write the link.
         self.objects.renew(&Key::BlobData(digest), self.grace / 2).await?;
         Ok(Hold::default())
     }

@@ -103,6 +103,7 @@ macro_rules! blob_store_suite {
             what_is_absent_is_said_to_be_absent
             a_range_is_exactly_its_bytes
             a_removed_blob_is_gone_and_removing_it_again_is_fine
+            a_collector_removes_only_what_is_old
             sha512_is_a_digest_like_any_other
             blobs_are_listed_in_the_order_of_their_digests
         }

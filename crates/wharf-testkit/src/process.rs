@@ -104,6 +104,11 @@ impl Child {
         assert!(self.wait(limit).is_some(), "`{}` outlived its killing by {limit:?}", self.name);
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// The end of what the process said so far.
     pub fn last_words(&self) -> String {
         let said = std::fs::read(&self.log).unwrap_or_default();

@@ -153,6 +153,14 @@ impl Request {
         connection.try_send(self).await
     }
 
+    /// All of it, head and body, as it goes over the wire, and how long its head is: for who sends a part of it.
+    pub fn parts(&self) -> (Vec<u8>, usize) {
+        let mut bytes = self.head_bytes();
+        let head = bytes.len();
+        bytes.extend_from_slice(&self.body_bytes());
+        (bytes, head)
+    }
+
     /// What it asks, for messages.
     pub(crate) fn line(&self) -> String {
         format!("{} {}", self.method, self.target)

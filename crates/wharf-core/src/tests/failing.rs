@@ -104,6 +104,11 @@ impl BlobStore for FailingStore {
         BlobStore::remove(&self.inner, digest).await
     }
 
+    async fn remove_if_older(&self, digest: &Digest, than: SystemTime) -> Result<bool> {
+        self.write("-bytes")?;
+        self.inner.remove_if_older(digest, than).await
+    }
+
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {
         self.inner.list(after)
     }

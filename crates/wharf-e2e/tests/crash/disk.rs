@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "what is on the disk is looked at behind the registry's back")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -17,6 +18,9 @@ pub(crate) struct LoopDisk {
     folder: TempDir,
     mounted: bool,
 }
+
+/// A file that leaves no room for another.
+pub(crate) struct Filler(PathBuf);
 
 /// The size of the image; it is sparse.
 const IMAGE_BYTES: &str = "2G";
@@ -73,6 +77,17 @@ impl LoopDisk {
         run(Command::new("mount").args(["-o", "remount,ro"]).arg(self.place()));
     }
 
+    /// Takes all the room there is, for as long as what this gives is kept.
+    pub(crate) fn fill(&self) -> Filler {
+        let path = self.place().join("filler");
+        let mut file = std::fs::File::create(&path).expect("a file");
+        // Down to the last block: what is left after large pieces is enough for small files.
+        for piece in [1 << 20, 4096, 1] {
+            while file.write_all(&vec![1; piece]).and_then(|()| file.sync_data()).is_ok() {}
+        }
+        Filler(path)
+    }
+
     fn mount(&mut self) {
         run(Command::new("mount")
             .args(["-o", "loop"])
@@ -83,6 +98,12 @@ impl LoopDisk {
 
     fn place(&self) -> PathBuf {
         self.folder.path().join("disk")
+    }
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.0).expect("it is there");
     }
 }
 

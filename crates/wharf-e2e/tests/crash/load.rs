@@ -18,15 +18,24 @@ pub(crate) struct Load {
     over: Arc<AtomicBool>,
 }
 
+/// How the registry goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// At once, perhaps with a disk that fails first: any answer will do that is no acknowledgement.
+    Violent,
+    /// It was asked to: what it answers is right, to the last.
+    Orderly,
+}
+
 impl Load {
-    pub(crate) fn begin(server: Server, ledgers: Vec<Ledger>, seed: u64) -> Self {
+    pub(crate) fn begin(server: Server, ledgers: Vec<Ledger>, seed: u64, end: End) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let mut clients = JoinSet::new();
         for (number, ledger) in (1_u64..).zip(ledgers) {
             let random = Random(
                 seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number.wrapping_mul(0xd134_2543_de82_ef95) | 1,
             );
-            let client = Client { server, ledger, random, over: Arc::clone(&over) };
+            let client = Client { server, ledger, random, over: Arc::clone(&over), end };
             clients.spawn(client.run());
         }
         Self { clients, over }
@@ -73,6 +82,7 @@ struct Client {
     ledger: Ledger,
     random: Random,
     over: Arc<AtomicBool>,
+    end: End,
 }
 
 /// The registry is gone, or on its way.
@@ -101,7 +111,7 @@ impl Client {
         match request.try_send().await {
             Ok(response) if response.status == status => Ok(response),
             // A disk without power fails everything; that is no acknowledgement.
-            Ok(_) if self.over.load(Ordering::SeqCst) => Err(Gone),
+            Ok(_) if self.end == End::Violent && self.over.load(Ordering::SeqCst) => Err(Gone),
             Ok(response) => panic!("not {status}: {response:?}"),
             Err(_) if self.over.load(Ordering::SeqCst) => Err(Gone),
             Err(error) => panic!("the registry is up and yet: {error}"),

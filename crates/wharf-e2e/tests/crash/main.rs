@@ -2,20 +2,26 @@
 //! be there when it comes back. And it gets over what else a machine does to it: full disks, no file descriptors left.
 //!
 //! Run with the release binary: `WHARF_REGISTRY=… cargo test -p wharf-e2e --features crash --test crash`. The power cuts
-//! need root and ext4 on a loop device. More rounds than CI runs: `WHARF_KILLS=200`, `WHARF_POWER_CUTS=200`; and
+//! need root and ext4 on a loop device. More rounds than CI runs: `WHARF_KILLS=200`, `WHARF_POWER_CUTS=200`,
+//! `WHARF_STOPS=200`; a longer upload: `WHARF_LARGE_GIB=20`, for which the disk needs that much and some more; and
 //! `WHARF_FSYNC=none` shows that the power cuts find what they are looking for, by failing.
 
+mod crowd;
 mod disk;
+mod hang_ups;
+mod large;
 mod ledger;
 mod load;
+mod procfs;
 mod server;
+mod stop;
 mod weather;
 
 use std::time::Duration;
 
 use disk::{Folder, LoopDisk};
 use ledger::Ledger;
-use load::Load;
+use load::{End, Load};
 use server::Server;
 use wharf_testkit::images::{Blob, Image};
 use wharf_testkit::push;
@@ -27,9 +33,13 @@ const CLIENTS: u64 = 4;
 const ROUNDS: u64 = 20;
 
 fn rounds(variable: &str) -> u64 {
-    #[expect(clippy::disallowed_methods, reason = "how long a loop runs is for whoever runs it to say")]
-    let asked = std::env::var(variable);
-    asked.map_or(ROUNDS, |text| text.parse().expect("a number of rounds"))
+    number(variable).unwrap_or(ROUNDS)
+}
+
+fn number(variable: &str) -> Option<u64> {
+    #[expect(clippy::disallowed_methods, reason = "how long a test runs is for whoever runs it to say")]
+    let asked = std::env::var(variable).ok()?;
+    Some(asked.parse().expect("a number"))
 }
 
 /// When the end comes: at any moment between the first answers and a good deal of work.
@@ -47,7 +57,7 @@ async fn a_killed_registry_has_lost_nothing_it_acknowledged() {
         for ledger in &mut ledgers {
             ledger.verify(server.wire(), true).await;
         }
-        let load = Load::begin(server.wire(), ledgers, round);
+        let load = Load::begin(server.wire(), ledgers, round, End::Violent);
         load.run_for(moment(round)).await;
         server.kill();
         ledgers = load.end().await;
@@ -71,7 +81,7 @@ async fn a_power_cut_under_load_loses_nothing_acknowledged() {
         for ledger in &mut ledgers {
             ledger.verify(server.wire(), false).await;
         }
-        let load = Load::begin(server.wire(), ledgers, round + 1000);
+        let load = Load::begin(server.wire(), ledgers, round + 1000, End::Violent);
         load.run_for(moment(round)).await;
         disk.cut_power();
         server.kill();

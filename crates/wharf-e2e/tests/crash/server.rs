@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use wharf_testkit::process::{Child, free_address};
 use wharf_testkit::wire;
 
+use crate::procfs::Process;
+
 /// How long a start or a stop may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -20,7 +22,7 @@ pub(crate) struct Server {
     child: Child,
     wire: wire::Server,
     /// Holds the config and the log, on a disk that keeps its power.
-    _scratch: TempDir,
+    scratch: TempDir,
 }
 
 impl Server {
@@ -46,7 +48,7 @@ impl Server {
         let mut command = Command::new(line[0]);
         let mut child = Child::spawn(command.args(&line[1..]).arg(&config), &scratch.path().join("log"));
         child.wait_for_port(address, LIMIT);
-        Self { child, wire: wire::Server::at(address), _scratch: scratch }
+        Self { child, wire: wire::Server::at(address), scratch }
     }
 
     pub(crate) fn wire(&self) -> wire::Server {
@@ -61,5 +63,17 @@ impl Server {
     pub(crate) fn stop(self) {
         let status = self.child.stop(LIMIT);
         assert!(status.success(), "{status}");
+    }
+
+    /// As [`stop`](Self::stop), and finds that nothing had to be cut off or left undone.
+    pub(crate) fn stop_with_nothing_left(self) {
+        let log = self.scratch.path().join("log");
+        let status = self.child.stop(LIMIT);
+        let said = std::fs::read_to_string(log).expect("the log can be read");
+        assert!(status.success() && !said.contains("in flight"), "{status}: {said}");
+    }
+
+    pub(crate) fn process(&self) -> Process {
+        Process::of(self.child.id())
     }
 }

@@ -40,6 +40,42 @@ async fn a_full_disk_is_said_and_loses_nothing() {
     server.stop();
 }
 
+/// What is left of the disk is taken, and given back: pushes that failed meanwhile go on where they were.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pushes_go_on_when_a_full_disk_has_room_again() {
+    let disk = LoopDisk::of_size("24M");
+    let server = Server::start(&disk.root());
+    let (wire, image, blob) = (server.wire(), Image::random(1), Blob::random(2, 3 << 20));
+    for each in image.blobs() {
+        push::blob(&wire, "a", each).await;
+    }
+    let location = push::begin(&wire, "a").await;
+    let patch = wire.patch(location).body(blob.bytes.slice(..1 << 20));
+    let location = patch.send().await.expect(202).location().to_owned();
+    let filler = disk.fill();
+
+    let refused = wire.patch(&location).body(blob.bytes.slice(1 << 20..)).send().await;
+    let _ = refused.refused(503, ErrorCode::Unavailable);
+    let put = || {
+        let put = wire.put("/v2/a/manifests/v1").header("Content-Type", image.manifest.media_type.as_str());
+        put.body(image.manifest.bytes.clone())
+    };
+    let _ = put().send().await.refused(503, ErrorCode::Unavailable);
+    let _ = wire.get("/v2/a/manifests/v1").send().await.expect(404);
+    drop(filler);
+
+    let status = wire.get(&location).send().await.expect(204);
+    let last = status.required("Range").strip_prefix("0-").and_then(|last| last.parse::<usize>().ok());
+    let stored = last.expect("a range") + 1;
+    assert!((1 << 20..=blob.bytes.len()).contains(&stored), "{stored}");
+    let finish = wire.put(push::finish(status.location(), &blob.digest)).body(blob.bytes.slice(stored..));
+    let _ = finish.send().await.expect(201);
+    let _ = put().send().await.expect(201);
+    assert_serves(&server, "a", "v1", &image).await;
+    disk::assert_no_partial_blob(&disk.root());
+    server.stop();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_cannot_be_written_to_still_serves_pulls() {
     let disk = LoopDisk::of_size("24M");
@@ -65,6 +101,36 @@ async fn a_registry_out_of_file_descriptors_gets_over_it() {
     // More than it can have. Those beyond its limit wait in the kernel.
     let many: Vec<TcpStream> =
         (0..100).map(|_| TcpStream::connect(wire.address()).expect("a connection")).collect();
+    drop(many);
+    let answer = async || wire.get("/v2/").try_send().await.ok().filter(|answer| answer.status == 200);
+    let _ = deadline::eventually("it answers again", answer).await;
+    assert_serves(&server, "a", "v1", &image).await;
+    server.stop();
+}
+
+/// What cannot be opened for want of a file descriptor is not absent.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_called_absent_for_want_of_a_file_descriptor() {
+    let folder = Folder::new();
+    let server = Server::start_under(&["prlimit", "--nofile=64:64"], folder.root());
+    let (wire, image) = (server.wire(), Image::random(1));
+    let _ = push::image(&wire, "a", "v1", &image).await;
+    let mut first = wire.connect().await;
+    let _ = first.send(wire.get("/v2/")).await.expect(200);
+    let many: Vec<TcpStream> =
+        (0..100).map(|_| TcpStream::connect(wire.address()).expect("a connection")).collect();
+    let taken = async || {
+        let answer = first.send(wire.get("/v2/a/manifests/v1")).await;
+        assert!(matches!(answer.status, 200 | 503), "{answer:?}");
+        (answer.status == 503).then_some(())
+    };
+    deadline::eventually("all are taken", taken).await;
+    let blob = format!("/v2/a/blobs/{}", image.config.digest);
+    for target in ["/v2/a/manifests/v1", &blob, "/v2/a/tags/list"] {
+        let _ = first.send(wire.get(target)).await.refused(503, ErrorCode::Unavailable);
+    }
+    let post = wire.post("/v2/a/blobs/uploads/").body("");
+    let _ = first.send(post).await.refused(503, ErrorCode::Unavailable);
     drop(many);
     let answer = async || wire.get("/v2/").try_send().await.ok().filter(|answer| answer.status == 200);
     let _ = deadline::eventually("it answers again", answer).await;

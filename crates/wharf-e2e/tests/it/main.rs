@@ -19,6 +19,7 @@ mod promises;
 mod ranges;
 mod referrers;
 mod replays;
+mod stress;
 mod tags;
 mod tls;
 mod uploads;

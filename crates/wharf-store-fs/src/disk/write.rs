@@ -7,14 +7,15 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use rustix::fs::AtFlags;
+use rustix::fs::{AtFlags, FlockOperation};
 use wharf_store::{PutIf, PutOutcome, Result};
 
 use super::lock::lock_folder;
 use super::wave::Wave;
-use super::{Disk, Level, Place, absent_as_none, failed};
+use super::{Disk, Level, Place, absent_as_none, failed, lock};
 
 /// How often a write starts again when an object's own folder is removed under its hands. Each time somebody else made
 /// progress.
@@ -149,6 +150,24 @@ impl Disk {
         let removed = absent_as_none(remove()).map_err(|source| failed("remove", &path, source))?;
         self.prune(folder, place.own_folders);
         Ok(removed.is_some())
+    }
+
+    /// Removes `place` if it was not written or renewed since `than`; returns whether it did.
+    ///
+    /// Locked from the look to the removal, as [`renew`](Self::renew) is.
+    pub(crate) fn remove_if_older(&self, place: &Place, than: SystemTime) -> Result<bool> {
+        let path = self.path(&place.path);
+        let look = || -> io::Result<Option<File>> {
+            // For writing as well: network file systems want that for an exclusive lock.
+            let file = File::options().read(true).write(true).open(&path)?;
+            lock(&file, &path, FlockOperation::LockExclusive)?;
+            let old = file.metadata()?.modified()? < than;
+            Ok(old.then_some(file))
+        };
+        match absent_as_none(look()).map_err(|source| failed("look at", &path, source))?.flatten() {
+            Some(_locked) => self.remove(place),
+            None => Ok(false),
+        }
     }
 
     /// Removes everything below `level`, and the folder around it if nothing else is in there.

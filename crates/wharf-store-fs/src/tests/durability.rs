@@ -1,6 +1,6 @@
 //! What is on the disk when an answer has been given: the syncs of each operation, one by one.
 //!
-//! `docs/spec/storage-layout.md` gives the reason for each and must be changed together with this.
+//! `docs/spec/durability.md` gives the reason for each and must be changed together with this.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,9 +1,11 @@
 //! Two processes on one directory. Each test runs many times what must go well however the two fall together.
 
+use std::time::{Duration, SystemTime};
+
 use bytes::Bytes;
 use wharf_oci::Tag;
 use wharf_store::suite::{collect, repository};
-use wharf_store::{Objects, PutIf, PutOutcome};
+use wharf_store::{MetadataStore, Objects, PutIf, PutOutcome};
 
 use super::*;
 
@@ -94,5 +96,34 @@ async fn of_two_conditional_writes_one_is_refused_also_while_a_third_removes() {
         assert!(written <= 1 + usize::from(removed), "round {round}");
         assert!(written >= 1, "round {round}");
         Objects::remove(&one, &key).await.unwrap();
+    }
+}
+
+/// To look at a blob's age and then to remove it, as two steps, loses here what is held between them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blob_held_while_a_collector_takes_it_is_kept_or_was_gone_when_held() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let (_directory, one, two) = two_processes();
+    let metadata = LayoutMetadata::new(Arc::new(one.clone())).with_grace(HOUR);
+    for round in 0..4 * ROUNDS {
+        let content = format!("the bytes of round {round}");
+        let digest = Digest::of(content.as_bytes());
+        BlobStore::put(&one, &digest, Bytes::from(content)).await.unwrap();
+        let data = std::fs::File::open(one.disk.path(&Key::BlobData(&digest).path())).unwrap();
+        data.set_modified(SystemTime::now() - 2 * HOUR).unwrap();
+        let collect = two.remove_if_older(&digest, SystemTime::now() - HOUR);
+        let hold = async {
+            metadata.hold(&digest).await.unwrap();
+            one.stat(&digest).await.is_ok()
+        };
+        let (collected, there) = match round % 2 {
+            0 => tokio::join!(collect, hold),
+            _ => {
+                let (there, collected) = tokio::join!(hold, collect);
+                (collected, there)
+            }
+        };
+        assert!(collected.unwrap() != there, "round {round}");
+        assert_eq!(one.stat(&digest).await.is_ok(), there, "round {round}");
     }
 }

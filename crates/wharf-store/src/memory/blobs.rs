@@ -45,6 +45,12 @@ impl BlobStore for MemoryStore {
         Ok(())
     }
 
+    async fn remove_if_older(&self, digest: &Digest, than: SystemTime) -> Result<bool> {
+        let mut state = self.state();
+        let old = state.blobs.get(digest).is_some_and(|blob| blob.modified < than);
+        Ok(old && state.blobs.remove(digest).is_some())
+    }
+
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {
         let state = self.state();
         let listed = state.blobs.iter().filter(|(digest, _)| after.is_none_or(|after| **digest > after));

@@ -1,5 +1,7 @@
 //! Promises about blobs at rest.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use wharf_oci::{Algorithm, ByteRange, Digest};
@@ -71,6 +73,17 @@ pub async fn a_removed_blob_is_gone_and_removing_it_again_is_fine(store: &dyn Bl
     store.remove(&digest).await.unwrap();
     assert!(matches!(store.stat(&digest).await, Err(Error::BlobNotFound { .. })));
     store.remove(&digest).await.unwrap();
+}
+
+pub async fn a_collector_removes_only_what_is_old(store: &dyn BlobStore) {
+    let digest = put(store, b"ageing").await;
+    let published = store.stat(&digest).await.unwrap().modified;
+    assert!(!store.remove_if_older(&digest, published).await.unwrap());
+    store.stat(&digest).await.unwrap();
+    let later = published + Duration::from_secs(1);
+    assert!(store.remove_if_older(&digest, later).await.unwrap());
+    assert!(matches!(store.stat(&digest).await, Err(Error::BlobNotFound { .. })));
+    assert!(!store.remove_if_older(&digest, later).await.unwrap());
 }
 
 pub async fn sha512_is_a_digest_like_any_other(store: &dyn BlobStore) {

@@ -60,6 +60,11 @@ impl BlobStore for FlakyBlobs {
         self.store.remove(digest).await
     }
 
+    async fn remove_if_older(&self, digest: &Digest, than: SystemTime) -> Result<bool> {
+        self.faults.pass(Call::Remove).await?;
+        self.store.remove_if_older(digest, than).await
+    }
+
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {
         self.streamed(Call::List, self.store.list(after))
     }
