@@ -12,17 +12,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Parser;
 
 use peer::{Peer, Programs};
 use report::{Report, RowReport};
+use rows::Extent;
 use run::Run;
 use scale::Scale;
+use scratch::{Scratch, remove_left_overs};
 use seed::Seed;
 
 mod ceiling;
 mod load;
+mod machine;
 mod measure;
 mod metric;
 mod peer;
@@ -31,6 +34,7 @@ mod report;
 mod rows;
 mod run;
 mod scale;
+mod scratch;
 mod seed;
 mod server;
 mod statistics;
@@ -80,31 +84,34 @@ fn main() -> ExitCode {
 }
 
 fn execute(cli: &Cli) -> Result<()> {
-    let rows = rows::selected(&cli.rows);
+    let rows = rows::selected(&cli.rows, if cli.quick { Extent::Quick } else { Extent::Whole });
     ensure!(!rows.is_empty(), "no row's name holds {}; there are: {}", cli.rows.join(" or "), row_names());
-    open_more_files()?;
+    machine::open_more_files()?;
     let scale = cli.scale();
     let programs = Programs { wharf: cli.registry.clone(), distribution: cli.distribution.clone() };
     let mut notes = notes(&scale);
     let peers = cli.present_peers(&programs, &mut notes)?;
+    let load_before = machine::load_average();
 
-    eprintln!("seeding ({})", scale.name);
     // The peers have working folders of their own.
     let folder = std::path::absolute(&cli.folder)?;
+    remove_left_overs(&folder)?;
+    remove_left_overs(&cli.memory)?;
+    eprintln!("seeding ({})", scale.name);
     let seed = Seed::prepare(&folder.join(format!("seed-{}", scale.name)), &scale.shape)?;
-    let (disk, memory) = (scratch(&folder)?, scratch(&cli.memory)?);
-    let run = Run { scale, seed, programs, peers, disk: disk.0.clone(), memory: memory.0.clone() };
-    let mut report = Report {
-        scale: run.scale.name,
-        rounds: run.scale.rounds,
-        notes,
-        rows: Vec::with_capacity(rows.len()),
-    };
+    // Only clean pages can be dropped from the cache, and writing them must not be on anybody's bill.
+    scale.settle();
+    let (disk, memory) = (Scratch::inside(&folder)?, Scratch::inside(&cli.memory)?);
+    let (disk, memory) = (disk.path(), memory.path());
+    let run = Run { scale, seed, programs, peers, disk: disk.to_owned(), memory: memory.to_owned() };
+    let mut measured = Vec::with_capacity(rows.len());
     for row in rows {
         let begun = Instant::now();
-        report.rows.push(RowReport::new(row, run.row(row)?));
+        measured.push(RowReport::new(row, run.row(row)?));
         eprintln!("[{:6.1}s] {}", begun.elapsed().as_secs_f64(), row.name);
     }
+    notes.push(format!("load average {load_before} before, {} after.", machine::load_average()));
+    let report = Report { scale: run.scale.name, rounds: run.scale.rounds, notes, rows: measured };
     finish(&report, &folder)
 }
 
@@ -158,41 +165,15 @@ impl Cli {
     }
 }
 
-/// A folder of this run that is deleted when all is over, and not before: a file system that has just been deleted from
-/// is slower to create in.
-#[derive(Debug)]
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            eprintln!("could not remove {}: {error}", self.0.display());
-        }
-    }
-}
-
-fn scratch(folder: &Path) -> Result<Scratch> {
-    let path = folder.join(format!("wharf-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
-    Ok(Scratch(std::path::absolute(path)?))
-}
-
 fn row_names() -> String {
     rows::ROWS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
-}
-
-/// A crowd of connections is more than many shells permit.
-fn open_more_files() -> Result<()> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
-        .context("cannot raise the limit of open files")
 }
 
 /// What must be known to read the numbers of this run.
 fn notes(scale: &Scale) -> Vec<String> {
     let shape = &scale.shape;
     vec![
+        format!("{}.", machine::description()),
         format!(
             "`{}`, {} rounds, medians; × is to distribution v3.1.1, round by round (min–max).",
             scale.name, scale.rounds
@@ -204,6 +185,8 @@ fn notes(scale: &Scale) -> Vec<String> {
         "RssAnon in MiB: the most under load, in the row of the start when idle.".to_owned(),
         "wharf runs with fsync full, the others do not sync at all.".to_owned(),
         "cold: pages dropped with posix_fadvise before each reading.".to_owned(),
+        "in brackets: what the machine does without a registry, in the same rounds; CPU is then its own."
+            .to_owned(),
         format!(
             "small and large repositories: {} and {} tags; catalog: {} repositories.",
             shape.tags[0], shape.tags[1], shape.repositories

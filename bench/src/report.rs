@@ -204,7 +204,7 @@ fn significant(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::selected;
+    use crate::rows::{Extent, selected};
 
     fn series(peer: Peer, rates: &[f64]) -> Series {
         let sample = |rate: &f64| {
@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn report(all: Vec<Series>) -> Report {
-        let rows = selected(&["manifest-digest".to_owned()]);
+        let rows = selected(&["manifest-digest".to_owned()], Extent::Whole);
         let rows = rows.into_iter().zip([all]).map(|(row, all)| RowReport::new(row, all)).collect();
         Report { scale: "quick", rounds: 3, notes: vec!["A note.".to_owned()], rows }
     }

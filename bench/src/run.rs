@@ -1,7 +1,7 @@
 //! The rounds: every contender of a row in turn, again and again, so that what the machine does meanwhile hits all.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crate::peer::{Peer, Programs};
 use crate::proc::Processes;
 use crate::rows::{Ceiling, Data, Row, Work};
 use crate::scale::Scale;
+use crate::scratch::remove_below;
 use crate::seed::Seed;
 use crate::server::Server;
 
@@ -111,7 +112,7 @@ impl Run {
     fn take(&self, row: &Row, contender: &mut Contender, round: usize) -> Result<Sample> {
         let scale = if round == 0 { &self.scale.warming_up() } else { &self.scale };
         if row.work.leaves_dirty_pages() {
-            rustix::fs::sync();
+            scale.settle();
         }
         match contender {
             Contender::Ceiling(ceiling) => {
@@ -173,14 +174,4 @@ fn with_peak_memory(processes: &Processes, work: impl FnOnce() -> Result<Load>) 
         let peak = crate::load::join(watcher)?;
         Ok((load?, peak))
     })
-}
-
-/// Empties a folder.
-pub(crate) fn remove_below(folder: &Path) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-        removed.with_context(|| format!("cannot remove {}", path.display()))?;
-    }
-    Ok(())
 }

@@ -13,6 +13,8 @@ pub(crate) struct Scale {
     /// How long a measurement goes on, where it is not a count of things to push.
     pub(crate) window: Duration,
     pub(crate) shape: Shape,
+    /// Whether what others left to be written is written before it is on somebody's bill. On a busy disk that takes long.
+    pub(crate) settles: bool,
     /// How many large blobs are pushed in a measurement, and of what length.
     pub(crate) pushed_blobs: (usize, usize),
     /// How many images all clients together push in a measurement.
@@ -47,6 +49,7 @@ impl Scale {
                 tags: [2_000, 100_000],
                 repositories: 100_000,
             },
+            settles: true,
             pushed_blobs: (2, 256 * MIB),
             pushed_images: 300,
             crowd: Crowd { idle: 1_000, readers: 20, writers: 20 },
@@ -74,6 +77,13 @@ impl Scale {
         }
     }
 
+    /// Has everything written that is waiting to be.
+    pub(crate) fn settle(&self) {
+        if self.settles {
+            rustix::fs::sync();
+        }
+    }
+
     /// What each contender does before it is measured: the same, and less of it.
     pub(crate) fn warming_up(&self) -> Self {
         let (count, length) = self.pushed_blobs;
@@ -96,9 +106,10 @@ impl Scale {
                 small_blobs: 4,
                 medium_blobs: (2, 64 << 10),
                 large_blobs: (2, MIB),
-                tags: [200, 300],
-                repositories: 300,
+                tags: [120, 150],
+                repositories: 150,
             },
+            settles: false,
             pushed_blobs: (1, MIB),
             pushed_images: 4,
             crowd: Crowd { idle: 20, readers: 2, writers: 2 },

@@ -70,8 +70,6 @@ impl Seed {
         }
         let contents = write_small(&Tree::at(folder.join("small")), shape)?;
         write_large(&Tree::at(folder.join("large")), shape)?;
-        // Clean pages are the only ones that can be dropped from the cache.
-        rustix::fs::sync();
         fs::write(folder.join(CONTENTS), serde_json::to_vec_pretty(&contents)?)?;
         Ok(Self { contents, folder: folder.to_owned() })
     }

@@ -29,9 +29,9 @@ impl Spread {
 
     /// What `ours` is of `theirs`, round by round: what a noisy moment does to one it does to its neighbour.
     ///
-    /// Rounds in which theirs is nothing say nothing.
+    /// Rounds in which either is nothing say nothing: it was less than the clock can tell.
     pub(crate) fn of_ratios(ours: &[f64], theirs: &[f64]) -> Option<Self> {
-        let pairs = ours.iter().zip(theirs).filter(|(_, theirs)| **theirs > 0.0);
+        let pairs = ours.iter().zip(theirs).filter(|(ours, theirs)| **ours > 0.0 && **theirs > 0.0);
         Self::of(&pairs.map(|(ours, theirs)| ours / theirs).collect::<Vec<_>>())
     }
 }
@@ -73,6 +73,7 @@ mod tests {
     #[test]
     fn a_round_without_a_measure_makes_no_ratio() {
         assert_eq!(Spread::of_ratios(&[1.0], &[0.0]), None);
+        assert_eq!(Spread::of_ratios(&[0.0], &[1.0]), None);
         assert_eq!(Spread::of_ratios(&[1.0, 4.0], &[0.0, 2.0]).unwrap().median, 2.0);
     }
 
