@@ -3,6 +3,7 @@
 #
 #   .ci/tools.sh                 install everything that is absent
 #   .ci/tools.sh crane deny      install these: apt crane oras regctl distribution conformance deny fuzz components
+#   .ci/tools.sh nginx           install what only the benchmark needs
 #   .ci/tools.sh where deny      print the binary of a pinned tool, or fail saying how to install it
 #   .ci/tools.sh paths           print the folders to put in front of PATH, joined by colons
 set -euo pipefail
@@ -25,6 +26,8 @@ readonly APT_BINARIES=(skopeo podman buildah docker-registry docker dockerd cont
 
 readonly CACHE="${WHARF_TOOLS:-$HOME/.cache/wharf-tools}"
 readonly EVERYTHING=(components apt crane oras regctl distribution conformance deny fuzz)
+# Only by name: no check needs them.
+readonly ON_REQUEST=(nginx)
 # Daemons and firewalls live where a plain user's PATH does not look.
 export PATH="$PATH:/usr/sbin:/sbin"
 
@@ -119,6 +122,18 @@ install_apt() {
   say "apt: installed"
 }
 
+# A static server to compare with. Its package would start one, which nobody asked for.
+install_nginx() {
+  if command -v nginx >/dev/null; then
+    say "nginx is there: $(command -v nginx)"
+    return
+  fi
+  command -v apt-get >/dev/null && ((EUID == 0)) || fail "nginx is missing; run as root: apt-get install nginx-light"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq </dev/null
+  RUNLEVEL=1 apt-get install -qq --yes --no-install-recommends nginx-light </dev/null
+}
+
 install_crane() {
   install_once crane go_install "github.com/google/go-containerregistry/cmd/crane@$CRANE_VERSION"
 }
@@ -192,7 +207,7 @@ main() {
       local tool wanted=("$@")
       ((${#wanted[@]} > 0)) || wanted=("${EVERYTHING[@]}")
       for tool in "${wanted[@]}"; do
-        [[ " ${EVERYTHING[*]} " == *" $tool "* ]] || fail "no tool is called $tool; there are: ${EVERYTHING[*]}"
+        [[ " ${EVERYTHING[*]} ${ON_REQUEST[*]} " == *" $tool "* ]] || fail "no tool is called $tool; there are: ${EVERYTHING[*]} ${ON_REQUEST[*]}"
         "install_$tool"
       done
       ;;

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod ci;
 mod conformance;
 mod fuzz;
@@ -31,6 +32,8 @@ struct Cli {
 enum Chore {
     /// The whole gate: fmt, clippy, test, doc, deny, tidy.
     Ci(ci::Selection),
+    /// The registry beside the ones it succeeds: a table of rates, costs and budgets.
+    Bench(bench::Options),
     /// The rules no compiler knows: crate arrows, file sizes, names, READMEs, words.
     Tidy,
     /// Four runs of the OCI conformance suite against a release binary.
@@ -55,6 +58,7 @@ enum Chore {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Ci(selection) => ci::run(&selection),
+        Chore::Bench(options) => bench::run(&options),
         Chore::Tidy => tidy::run(),
         Chore::Conformance { registry_binary, tools } => conformance::run(registry_binary, tools.as_deref()),
         Chore::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),

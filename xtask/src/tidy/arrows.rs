@@ -144,6 +144,7 @@ const TABLE: &[Row] = &[
         must_never_know: &["object_store"],
     },
     Row { name: TESTKIT, role: Role::Development, may_use: &[], must_never_know: &[] },
+    Row { name: "wharf-bench", role: Role::Development, may_use: &[], must_never_know: &[] },
     Row { name: "wharf-e2e", role: Role::Development, may_use: &[], must_never_know: &[] },
     Row { name: "xtask", role: Role::Development, may_use: &[], must_never_know: &[] },
 ];

@@ -1,0 +1,134 @@
+//! A peer that runs: a process on a free port of the loopback, over one tree, until it is dropped.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use wharf_testkit::process::free_address;
+
+use crate::peer::{Addresses, Peer, Programs};
+use crate::proc::Processes;
+
+/// How long a server may take until it answers.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// How often we ask whether it does: well below the budget of 50 ms.
+const START_POLL: Duration = Duration::from_micros(500);
+/// How long one that was asked to stop may take before it is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(3);
+
+/// A server; dropping it ends it.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) peer: Peer,
+    pub(crate) addresses: Addresses,
+    /// The tree it serves.
+    pub(crate) root: PathBuf,
+    /// From its start to its first answer.
+    pub(crate) first_answer: Duration,
+    child: Child,
+    log: PathBuf,
+    processes: Processes,
+}
+
+// === impl Server ===
+
+impl Server {
+    /// Starts `peer` over the tree at `root` and waits for its first answer; `folder` takes config and log.
+    pub(crate) fn start(peer: Peer, programs: &Programs, root: &Path, folder: &Path) -> Result<Self> {
+        let program = peer.program(programs).map_err(anyhow::Error::msg)?;
+        let http1 = free_address();
+        let http2 = if peer.is_registry() { http1 } else { free_address() };
+        let addresses = Addresses { http1, http2 };
+        fs::create_dir_all(folder)?;
+        let stem = format!("{}-{}", peer.name(), http1.port());
+        let (config, log) = (folder.join(format!("{stem}.conf")), folder.join(format!("{stem}.log")));
+        fs::write(&config, peer.config(root, addresses, folder))?;
+        let output = File::create(&log)?;
+        let mut command = peer.command(&program, &config);
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+
+        let begun = Instant::now();
+        let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
+        let mut server = Self {
+            peer,
+            addresses,
+            root: root.to_owned(),
+            first_answer: Duration::ZERO,
+            processes: Processes::of(child.id()),
+            child,
+            log,
+        };
+        server.wait_for_an_answer(begun)?;
+        // Workers are there by the time one of them answers.
+        server.processes = Processes::of(server.child.id());
+        Ok(server)
+    }
+
+    /// Its processes, for what they cost.
+    pub(crate) fn processes(&self) -> &Processes {
+        &self.processes
+    }
+
+    fn wait_for_an_answer(&mut self, begun: Instant) -> Result<()> {
+        while begun.elapsed() < START_LIMIT {
+            if answers(self.addresses.http1) {
+                self.first_answer = begun.elapsed();
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended before it answered ({status}): {}", self.peer.name(), self.last_words());
+            }
+            sleep(START_POLL);
+        }
+        bail!("{} did not answer within {START_LIMIT:?}: {}", self.peer.name(), self.last_words())
+    }
+
+    /// The end of its log.
+    fn last_words(&self) -> String {
+        let said = fs::read(&self.log).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said);
+        let lines: Vec<_> = said.lines().collect();
+        lines[lines.len().saturating_sub(10)..].join("\n")
+    }
+
+    /// nginx must be asked, or its workers stay; the registries have nothing left to do that anybody would miss.
+    fn ask_to_stop(&mut self) {
+        let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let (Peer::Nginx, Some(id)) = (self.peer, id) {
+            // It fails when the process has just ended, which is what is wanted.
+            let _ = kill_process(id, Signal::TERM);
+            let asked = Instant::now();
+            while asked.elapsed() < STOP_LIMIT && matches!(self.child.try_wait(), Ok(None)) {
+                sleep(Duration::from_millis(5));
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.ask_to_stop();
+        // Both fail when it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether `GET /v2/` gets any answer; a static server's is 404.
+fn answers(address: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<bool> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(START_LIMIT))?;
+        write!(stream, "GET /v2/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+        let mut answer = [0; 9];
+        stream.read_exact(&mut answer)?;
+        Ok(&answer == b"HTTP/1.1 ")
+    };
+    ask().unwrap_or(false)
+}
