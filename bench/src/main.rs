@@ -104,29 +104,24 @@ fn execute(cli: &Cli) -> Result<()> {
     let (disk, memory) = (Scratch::inside(&folder)?, Scratch::inside(&cli.memory)?);
     let (disk, memory) = (disk.path(), memory.path());
     let run = Run { scale, seed, programs, peers, disk: disk.to_owned(), memory: memory.to_owned() };
-    let mut measured = Vec::with_capacity(rows.len());
+    let mut report = Report { scale: run.scale.name, rounds: run.scale.rounds, notes, rows: Vec::new() };
     for row in rows {
         let begun = Instant::now();
-        measured.push(RowReport::new(row, run.row(row)?));
+        report.rows.push(RowReport::new(row, run.row(row)?));
+        // Whoever stops a long run keeps what it has found.
+        write(&report, &folder)?;
         eprintln!("[{:6.1}s] {}", begun.elapsed().as_secs_f64(), row.name);
     }
-    notes.push(format!("load average {load_before} before, {} after.", machine::load_average()));
-    let report = Report { scale: run.scale.name, rounds: run.scale.rounds, notes, rows: measured };
-    finish(&report, &folder)
+    report.notes.push(format!("load average {load_before} before, {} after.", machine::load_average()));
+    write(&report, &folder)?;
+    println!("{}\nwritten to {} as {}.md and .json", report.table(), folder.display(), report.scale);
+    ensure!(!report.rows.iter().any(RowReport::ours_failed), "our registry failed in a row");
+    Ok(())
 }
 
-/// Prints the table, writes both files, and fails if something of ours could not be measured.
-fn finish(report: &Report, folder: &Path) -> Result<()> {
-    let table = report.table();
-    println!("{table}");
-    let (json, markdown) =
-        (folder.join(format!("{}.json", report.scale)), folder.join(format!("{}.md", report.scale)));
-    std::fs::write(&json, serde_json::to_vec_pretty(report)?)?;
-    std::fs::write(&markdown, table)?;
-    println!("written to {} and {}", json.display(), markdown.display());
-    if report.rows.iter().any(RowReport::ours_failed) {
-        bail!("our registry failed in a row");
-    }
+fn write(report: &Report, folder: &Path) -> Result<()> {
+    std::fs::write(folder.join(format!("{}.json", report.scale)), serde_json::to_vec_pretty(report)?)?;
+    std::fs::write(folder.join(format!("{}.md", report.scale)), report.table())?;
     Ok(())
 }
 
