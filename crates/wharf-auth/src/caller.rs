@@ -16,6 +16,18 @@ pub struct Sender<'a> {
     pub address: Option<IpAddr>,
 }
 
+impl Caller {
+    /// Their name, if they have one: an empty one, as in tokens for nobody in particular, is none.
+    pub fn known_name(&self) -> Option<&str> {
+        self.name.as_deref().filter(|name| !name.is_empty())
+    }
+
+    /// Whether they are not anonymous.
+    pub fn is_known(&self) -> bool {
+        self.known_name().is_some()
+    }
+}
+
 /// A certificate that a client has shown, signed by somebody the operator trusts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
