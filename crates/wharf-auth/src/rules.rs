@@ -91,11 +91,11 @@ pub struct RuleError {
 /// A place in the block of rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RulePlace {
-    /// A key of a rule.
+    /// A key of a rule, as the configuration spells it.
     Rule {
         /// Which, counted from 0.
         index: usize,
-        /// The key, as in `repositories`.
+        /// The key, as in `immutabletags`.
         key: &'static str,
     },
     /// A group.
@@ -112,8 +112,8 @@ impl Rules {
     pub fn new(rules: Vec<Rule>, groups: BTreeMap<String, Vec<String>>) -> Result<Self, RuleError> {
         let groups = callers::Groups::new(groups)?;
         let mut foreign_groups = Vec::new();
-        let rules = rules.iter().enumerate().map(|(index, rule)| {
-            let compiled = Compiled::new(rule, &groups, &mut foreign_groups);
+        let rules = rules.into_iter().enumerate().map(|(index, rule)| {
+            let compiled = Compiled::new(&rule, &groups, &mut foreign_groups);
             compiled.map_err(|(key, problem)| RuleError { place: RulePlace::Rule { index, key }, problem })
         });
         let rules = rules.collect::<Result<_, _>>()?;

@@ -108,6 +108,13 @@ impl From<Refusal> for ApiError {
                 Self { challenge: Some(challenge), ..Self::new(ErrorCode::Unauthorized) }
             }
             Refusal::Denied => Self::new(ErrorCode::Denied),
+            Refusal::TooManyFailures { retry_after } => {
+                let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+                Self::new(ErrorCode::TooManyRequests)
+                    .message("too many failed logins, try again later")
+                    .detail(format!("the next login is looked at in {seconds} s"))
+                    .header(RETRY_AFTER, seconds.to_string())
+            }
             Refusal::Unavailable(source) => {
                 tracing::error!(
                     error = &*source as &dyn std::error::Error,

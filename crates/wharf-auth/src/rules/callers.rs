@@ -18,8 +18,15 @@ pub(super) struct Callers {
     who: Vec<Who>,
     common_names: Vec<Glob>,
     subjects: Vec<Glob>,
-    claims: Vec<(Box<str>, Vec<Glob>)>,
+    claims: Vec<Claim>,
     networks: Vec<IpNet>,
+}
+
+/// Something in the caller's token.
+#[derive(Debug, Clone)]
+struct Claim {
+    name: Box<str>,
+    globs: Vec<Glob>,
 }
 
 #[derive(Debug, Clone)]
@@ -86,7 +93,7 @@ impl Callers {
         let who = rule.callers.iter().map(|text| Who::new(text, groups, foreign));
         let callers = Self {
             who: who.collect::<Result<_, _>>().map_err(|problem| ("callers", problem))?,
-            common_names: globs("common_names", &rule.common_names)?,
+            common_names: globs("commonnames", &rule.common_names)?,
             subjects: globs("subjects", &rule.subjects)?,
             claims: claims(&rule.claims)?,
             networks: networks(&rule.networks)?,
@@ -130,7 +137,7 @@ impl Callers {
         if !holds(&self.subjects, certificate.map(|certificate| certificate.subject.as_str())) {
             return Some(Miss::Subject);
         }
-        if !self.claims.iter().all(|(claim, globs)| claimed(caller, claim, globs)) {
+        if !self.claims.iter().all(|claim| claim.is_made_by(caller)) {
             return Some(Miss::Claim);
         }
         let inside = |address: IpAddr| self.networks.iter().any(|network| network.contains(&address));
@@ -175,10 +182,10 @@ fn globs(key: &'static str, patterns: &[String]) -> Result<Vec<Glob>, Problem> {
     patterns.iter().map(|pattern| Glob::new(pattern).map_err(|problem| (key, problem))).collect()
 }
 
-fn claims(claims: &BTreeMap<String, Vec<String>>) -> Result<Vec<(Box<str>, Vec<Glob>)>, Problem> {
-    let claim = |(claim, patterns): (&String, &Vec<String>)| match patterns.as_slice() {
-        [] => Err(("claims", format!("`{claim}` has no pattern to match; \"**\" is anything"))),
-        patterns => Ok((claim.as_str().into(), globs("claims", patterns)?)),
+fn claims(claims: &BTreeMap<String, Vec<String>>) -> Result<Vec<Claim>, Problem> {
+    let claim = |(name, patterns): (&String, &Vec<String>)| match patterns.as_slice() {
+        [] => Err(("claims", format!("`{name}` has no pattern to match; \"**\" is anything"))),
+        patterns => Ok(Claim { name: name.as_str().into(), globs: globs("claims", patterns)? }),
     };
     claims.iter().map(claim).collect()
 }
@@ -199,12 +206,16 @@ fn holds(globs: &[Glob], text: Option<&str>) -> bool {
     globs.is_empty() || text.is_some_and(|text| globs.iter().any(|glob| glob.matches(text)))
 }
 
-fn claimed(caller: &Caller, claim: &str, globs: &[Glob]) -> bool {
-    let value = caller.token.as_ref().and_then(|token| token.claims.get(claim));
-    value.is_some_and(|value| match value {
-        Value::Array(values) => values.iter().any(|value| is_claimed(value, globs)),
-        single => is_claimed(single, globs),
-    })
+// === impl Claim ===
+
+impl Claim {
+    fn is_made_by(&self, caller: &Caller) -> bool {
+        let value = caller.token.as_ref().and_then(|token| token.claims.get(&*self.name));
+        value.is_some_and(|value| match value {
+            Value::Array(values) => values.iter().any(|value| is_claimed(value, &self.globs)),
+            single => is_claimed(single, &self.globs),
+        })
+    }
 }
 
 fn is_claimed(value: &Value, globs: &[Glob]) -> bool {

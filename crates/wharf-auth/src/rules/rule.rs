@@ -43,7 +43,7 @@ impl Compiled {
             callers: Callers::new(rule, groups, foreign)?,
             repositories,
             tags: tags(&rule.tags).map_err(|problem| ("tags", problem))?,
-            immutable_tags: tags(&rule.immutable_tags).map_err(|problem| ("immutable_tags", problem))?,
+            immutable_tags: tags(&rule.immutable_tags).map_err(|problem| ("immutabletags", problem))?,
             text: rule.to_string().into(),
         };
         compiled.check_tags()?;
@@ -58,9 +58,10 @@ impl Compiled {
                 "it is about pushing: give the rule `actions: push`, and other actions a rule without tags";
             return Err(("tags", problem.to_owned()));
         }
-        if !self.immutable_tags.is_empty() && !(self.allows() && self.covers(Actions::PUSH)) {
+        let allows_push = self.allows() && self.covers(Actions::PUSH);
+        if !self.immutable_tags.is_empty() && !allows_push {
             let problem = "it is about what may be pushed: only a rule that allows `push` can have it";
-            return Err(("immutable_tags", problem.to_owned()));
+            return Err(("immutabletags", problem.to_owned()));
         }
         Ok(())
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wharf_auth::{Authorizer, Caller, Challenge, Refusal, Scope, Sender};
+use wharf_auth::{Authorizer, Caller, Challenge, Refusal, Scope, Sender, TagWrite};
+use wharf_oci::{RepositoryName, Tag};
 
 /// Nobody is asked who they are, `broken` cannot be decided about, and everybody else may not.
 #[derive(Debug)]
@@ -23,5 +24,18 @@ impl Authorizer for ByName {
             Some("broken") => Err(Refusal::Unavailable("the directory is down".into())),
             Some(_) => Err(Refusal::Denied),
         }
+    }
+
+    async fn tag_write(
+        &self,
+        _caller: &Caller,
+        _repository: &RepositoryName,
+        _tag: &Tag,
+    ) -> Result<TagWrite, Refusal> {
+        Ok(TagWrite::Any)
+    }
+
+    fn sees(&self, _caller: &Caller, _repository: &RepositoryName) -> bool {
+        true
     }
 }
