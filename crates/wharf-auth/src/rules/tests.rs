@@ -1,6 +1,11 @@
 //! What the rules say, a test for each thing that can be written in one.
 
-use std::collections::BTreeMap;
+mod callers;
+mod decisions;
+mod errors;
+mod patterns;
+mod repositories;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
