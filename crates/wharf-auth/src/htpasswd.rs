@@ -116,4 +116,10 @@ impl Htpasswd {
         let users = self.users.get().await;
         self.checks.verify(users.line(user), user, password, address).await
     }
+
+    /// What the user's password is stored as, if anything could match it: for what is to end with the password.
+    pub(crate) async fn stored(&self, user: &str) -> Option<Arc<str>> {
+        let line = self.users.get().await.line(user);
+        line.can_match.then_some(line.hash)
+    }
 }

@@ -6,12 +6,14 @@ mod backoff;
 mod caller;
 mod challenge;
 mod clock;
+mod guard;
 mod htpasswd;
 mod jwt;
 mod rules;
 #[cfg(test)]
 mod scratch;
 mod secret;
+mod token_service;
 mod watched;
 
 pub use access::{Access, Delete, Granted, Pull, Push};
@@ -20,6 +22,7 @@ pub use backoff::{Attempt, Backoff, BackoffOptions};
 pub use caller::{Caller, ClientCertificate, Grant, Sender, Token};
 pub use challenge::{Challenge, Realm, TokenFault};
 pub use clock::{Clock, SystemClock};
+pub use guard::{ForeignTokens, Guard, Passwords, TOKEN_PATH};
 pub use htpasswd::{
     CreateError, Htpasswd, HtpasswdError, HtpasswdOptions, LineError, Verdict as PasswordVerdict,
 };
@@ -32,4 +35,8 @@ pub use rules::{
     Decision, Effect, ExplainedRule, Explanation, Miss, Rule, RuleError, RulePlace, Rules, Verdict,
 };
 pub use secret::Secret;
+pub use token_service::{
+    Claimed, FORM_BYTES, IssueError, IssuedToken, KeyRing, OwnTokens, SigningKeyError, TokenIssuer,
+    TokenOptions, TokenRequest, TokenService,
+};
 pub use watched::{ParseError, Watched, WatchedError};

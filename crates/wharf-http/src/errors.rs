@@ -3,7 +3,7 @@
 use http::header::{ALLOW, HeaderName, HeaderValue, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
-use wharf_auth::{Challenge, Refusal};
+use wharf_auth::{Challenge, IssueError, Refusal};
 use wharf_core::Error as CoreError;
 use wharf_oci::{ErrorBody, ErrorCode, ErrorEntry, Reference, RouteError, UploadRange, upload_path};
 
@@ -121,6 +121,27 @@ impl From<Refusal> for ApiError {
                     "could not decide who may do this"
                 );
                 Self::new(ErrorCode::Unavailable).header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+            }
+        }
+    }
+}
+
+impl From<IssueError> for ApiError {
+    fn from(error: IssueError) -> Self {
+        let message = error.to_string();
+        let malformed = Self::with_status(StatusCode::BAD_REQUEST, ErrorCode::Unsupported).message(&message);
+        match error {
+            IssueError::Malformed(_)
+            | IssueError::UnsupportedGrant
+            | IssueError::TooMuch { .. }
+            | IssueError::OtherService { .. } => malformed,
+            IssueError::WrongCredentials { challenge } => {
+                Self { challenge: Some(challenge), ..Self::new(ErrorCode::Unauthorized) }.message(&message)
+            }
+            IssueError::Refused(refusal) => Self::from(refusal),
+            IssueError::Unwritable(source) => {
+                tracing::error!(error = &source as &dyn std::error::Error, "{message}");
+                Self::new(ErrorCode::Unknown)
             }
         }
     }

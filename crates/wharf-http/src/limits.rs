@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use wharf_auth::TokenIssuer;
+
 use crate::addresses::Addresses;
 use crate::extra_headers::ExtraHeaders;
 use crate::log::AccessLog;
@@ -18,6 +20,8 @@ pub struct Options {
     pub addresses: Addresses,
     /// Headers the operator adds (`http.headers`).
     pub headers: ExtraHeaders,
+    /// Who gives out tokens at `/token`; nobody, and the path is not there.
+    pub token_issuer: Option<Arc<dyn TokenIssuer>>,
     /// Whether nothing may be changed (`storage.maintenance.readonly`).
     pub read_only: bool,
     /// Whether clients may speak HTTP/2 without TLS, knowing beforehand that we do (`http.h2c`).

@@ -21,6 +21,7 @@ use crate::body::Body;
 use crate::context::Cx;
 use crate::dispatch::dispatch;
 use crate::errors::ApiError;
+use crate::handlers::token;
 use crate::limits::{Limits, Options};
 use crate::log::{LoggedBody, Record};
 use crate::request_body::RequestBody;
@@ -117,6 +118,17 @@ impl Service {
     ) -> Result<Response<Body>, ApiError> {
         let inner = &*self.0;
         let path = inner.options.addresses.inside(head.uri.path()).ok_or(RouteError::NotFound)?;
+        let sender = Sender {
+            // A line that is no text must not be taken for none.
+            authorization: head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default()),
+            certificate: head.extensions.get::<Tls>().and_then(|tls| tls.certificate.as_ref()),
+            address,
+        };
+        if let Some(issuer) = &inner.options.token_issuer
+            && path == token::PATH
+        {
+            return token::answer(&**issuer, head, body, sender, &inner.options.limits, record).await;
+        }
         let route = Route::parse(head.method.as_str(), path, head.uri.query())?;
         if let Some(details) = record.details() {
             details.route(&route);
@@ -124,12 +136,6 @@ impl Service {
         if inner.options.read_only && changes(&route) {
             return Err(ApiError::from(RouteError::MethodNotAllowed { allow: "GET, HEAD" }));
         }
-        let sender = Sender {
-            // A line that is no text must not be taken for none.
-            authorization: head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default()),
-            certificate: head.extensions.get::<Tls>().and_then(|tls| tls.certificate.as_ref()),
-            address,
-        };
         let caller = inner.authorizer.caller(sender).await?;
         record.user(caller.name.clone());
         let cause = Cause { actor: caller.name.clone(), request_id };
