@@ -12,7 +12,7 @@ pub struct Sender<'a> {
     pub authorization: Option<&'a str>,
     /// The certificate whose key the client proved to hold when the connection was made.
     pub certificate: Option<&'a Arc<ClientCertificate>>,
-    /// The client's address, as far as the proxies that are trusted can tell.
+    /// The client's address: the one of the connection, or what the proxies that the operator has named say of it.
     pub address: Option<IpAddr>,
 }
 

@@ -37,6 +37,8 @@ pub struct Limits {
     pub tags_page: usize,
     /// Most repositories in a page (`catalog.maxentries`).
     pub catalog_page: usize,
+    /// Most repositories looked at to fill a page for a caller who may not see all of them.
+    pub catalog_scan: usize,
     /// Most referrers in a page.
     pub referrers_page: usize,
     /// Connections open at once. The next one waits in the kernel's queue.
@@ -57,6 +59,7 @@ impl Default for Limits {
             manifest_bytes: 4 * 1024 * 1024,
             tags_page: 1000,
             catalog_page: 1000,
+            catalog_scan: 100_000,
             referrers_page: 1000,
             connections: 16_384,
             head_timeout: Duration::from_secs(75),
