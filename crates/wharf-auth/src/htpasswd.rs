@@ -117,3 +117,6 @@ impl Htpasswd {
         self.checks.verify(users.line(user), user, password, address).await
     }
 }
+
+#[cfg(test)]
+mod tests;
