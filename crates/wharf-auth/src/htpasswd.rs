@@ -123,3 +123,6 @@ impl Htpasswd {
         line.can_match.then_some(line.hash)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+//! What `Backoff` promises, one test a promise.
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::*;

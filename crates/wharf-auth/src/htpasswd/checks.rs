@@ -37,6 +37,8 @@ struct Inner {
     places: Arc<Semaphore>,
     backoff: Arc<Backoff>,
     clock: Arc<dyn Clock>,
+    /// How many passwords have been looked at.
+    looked: AtomicU64,
 }
 
 /// Stands for a name, a password and the hash it is held against, and tells nothing of them.
@@ -76,6 +78,7 @@ impl Checks {
             places: Arc::new(Semaphore::new(concurrency + options.queue)),
             backoff: Arc::new(Backoff::new(options.backoff, Arc::clone(&clock))),
             clock,
+            looked: AtomicU64::new(0),
         }))
     }
 
@@ -100,6 +103,19 @@ impl Checks {
             Ok(check) => check.await,
             Err(retry_after) => Ok(Verdict::TooManyFailures { retry_after }),
         }
+    }
+}
+
+#[cfg(test)]
+impl Checks {
+    pub(super) fn looked(&self) -> u64 {
+        self.0.looked.load(Ordering::Relaxed)
+    }
+
+    /// Lets nobody work until what is returned is dropped.
+    pub(super) fn take_turns(&self) -> tokio::sync::OwnedSemaphorePermit {
+        let all = u32::try_from(self.0.turns.available_permits()).unwrap();
+        Arc::clone(&self.0.turns).try_acquire_many_owned(all).unwrap()
     }
 }
 
@@ -174,6 +190,7 @@ impl Job {
 
     fn work(self) -> Verdict {
         let Self { line, password, attempt, running } = self;
+        running.inner.looked.fetch_add(1, Ordering::Relaxed);
         // As in the older registry, what is beyond 72 bytes does not count: bcrypt takes no more.
         let matches = bcrypt::verify(password.as_slice(), &line.hash).unwrap_or(false);
         if matches && line.can_match {
@@ -209,6 +226,10 @@ fn new_key() -> hmac::Key {
 impl fmt::Debug for Checks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (remembered, running) = (self.0.remembered.len(), self.0.running().len());
-        f.debug_struct("Checks").field("remembered", &remembered).field("running", &running).finish()
+        let mut text = f.debug_struct("Checks");
+        text.field("remembered", &remembered)
+            .field("running", &running)
+            .field("looked", &self.0.looked)
+            .finish()
     }
 }

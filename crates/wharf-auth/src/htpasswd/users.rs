@@ -124,3 +124,6 @@ impl fmt::Debug for Users {
         f.debug_set().entries(self.lines.keys()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

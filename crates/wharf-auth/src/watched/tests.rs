@@ -1,3 +1,5 @@
+//! What `Watched` promises, one test a promise.
+
 use tempfile::TempDir;
 
 use super::*;
