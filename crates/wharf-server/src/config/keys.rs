@@ -13,7 +13,6 @@ pub(super) enum Feature {
     Built,
     /// What this registry has no use for, and nobody misses.
     NotNeeded,
-    Authentication,
     BugReports,
     CallerInLog,
     DebugServer,
@@ -26,6 +25,7 @@ pub(super) enum Feature {
     PullThrough,
     Redis,
     Schema1,
+    SillyAuthentication,
     ThreadLimit,
     Tls,
 }
@@ -74,7 +74,6 @@ impl Feature {
         match self {
             Self::Built => Works,
             Self::NotNeeded => Accepted,
-            Self::Authentication => Refused("this version cannot check who calls and would let everybody in"),
             Self::BugReports => Warned("not supported: errors are only logged"),
             Self::CallerInLog => Warned("not supported: log lines name no place in the source"),
             Self::DebugServer => {
@@ -88,6 +87,9 @@ impl Feature {
             Self::OtherDriver => Refused("this version stores on `filesystem` only"),
             Self::PullThrough => Refused("this version cannot be a pull-through cache"),
             Self::Redis => Warned("not used: this version keeps nothing in Redis"),
+            Self::SillyAuthentication => {
+                Refused("it lets in whoever sends any `Authorization` header: use htpasswd or token")
+            }
             Self::Schema1 => Warned("not supported: schema 1 manifests are neither accepted nor served"),
             Self::ThreadLimit => Warned("not used: file access needs no limit here"),
             Self::Tls => Refused("this version cannot serve TLS and would send everything in clear"),
@@ -112,14 +114,22 @@ const KEYS: &[(&str, Feature, &str)] = &[
     ("storage.maintenance.uploadpurging", Feature::Built, "enabled age interval dryrun"),
     ("storage.maintenance.readonly", Feature::Built, "enabled"),
     ("auth", Feature::NotNeeded, "none!"),
-    ("auth", Feature::Authentication, "htpasswd! silly! token!"),
+    ("auth", Feature::SillyAuthentication, "silly!"),
+    ("auth.htpasswd", Feature::Built, "realm path"),
+    ("auth.token", Feature::Built, "realm service issuer rootcertbundle jwks autoredirect autoredirectpath"),
+    ("auth.token", Feature::Built, "signingalgorithms.[]"),
+    ("access", Feature::Built, "groups.*.[]"),
+    ("access.rules.[]", Feature::Built, "effect callers.[] commonnames.[] subjects.[] claims.*.[] networks.[]"),
+    ("access.rules.[]", Feature::Built, "repositories.[] actions.[] tags.[] immutabletags.[]"),
+    ("access.tokens", Feature::Built, "enabled service lifetime refreshlifetime keys.[]"),
     ("middleware.registry.[]", Feature::Middleware, "name disabled options.**"),
     ("middleware.repository.[]", Feature::Middleware, "name disabled options.**"),
     ("middleware.storage.[]", Feature::Middleware, "name disabled options.**"),
     ("http", Feature::Built, "addr net draintimeout host prefix relativeurls trustedproxies.[] headers.*.[]"),
     ("http", Feature::Built, "h2c.enabled"),
-    // Uploads are found again by their id alone, and without TLS there is no HTTP/2 to switch off.
-    ("http", Feature::NotNeeded, "secret http2.disabled"),
+    ("http", Feature::Built, "secret secretfile"),
+    // Without TLS there is no HTTP/2 to switch off.
+    ("http", Feature::NotNeeded, "http2.disabled"),
     ("http.debug", Feature::DebugServer, "addr prometheus.enabled prometheus.path"),
     ("http.tls", Feature::Tls, "certificate key clientcas.[] clientauth minimumtls ciphersuites.[]"),
     ("http.tls.letsencrypt", Feature::Tls, "cachefile email hosts.[] directoryurl"),
