@@ -33,3 +33,6 @@ pub const TOKEN_HEADER_LIMIT_BYTES: usize = 24 * 1024;
 
 /// How many certificates a token may bring.
 pub const TOKEN_CHAIN_LIMIT: usize = 8;
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,9 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::PublicKeyComponents;
-use aws_lc_rs::signature::{self, EcdsaVerificationAlgorithm, RsaParameters, UnparsedPublicKey};
+use aws_lc_rs::signature::{
+    self, EcdsaVerificationAlgorithm, ParsedPublicKey, RsaParameters, UnparsedPublicKey,
+};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use x509_cert::der::Decode;
@@ -95,6 +97,15 @@ impl Curve {
         }
     }
 
+    /// The one algorithm a point on it is used with.
+    fn algorithm(self) -> &'static EcdsaVerificationAlgorithm {
+        match self {
+            Self::P256 => &signature::ECDSA_P256_SHA256_FIXED,
+            Self::P384 => &signature::ECDSA_P384_SHA384_FIXED,
+            Self::P521 => &signature::ECDSA_P521_SHA512_FIXED,
+        }
+    }
+
     fn coordinate_bytes(self) -> usize {
         match self {
             Self::P256 => 32,
@@ -126,6 +137,9 @@ impl VerifyingKey {
         let (Some(x), Some(y)) = (pad(x), pad(y)) else {
             return Err(KeyError::Malformed("a coordinate is longer than the curve allows"));
         };
+        let point = [&[4], x.as_slice(), y.as_slice()].concat();
+        ParsedPublicKey::new(curve.algorithm(), point)
+            .map_err(|_| KeyError::Malformed("a point that is not on its curve"))?;
         Ok(Self(Kind::Ec { curve, x, y }))
     }
 
@@ -277,12 +291,11 @@ fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
 }
 
 fn ecdsa_algorithm(algorithm: Algorithm, curve: Curve) -> Option<&'static EcdsaVerificationAlgorithm> {
-    match (algorithm, curve) {
-        (Algorithm::Es256, Curve::P256) => Some(&signature::ECDSA_P256_SHA256_FIXED),
-        (Algorithm::Es384, Curve::P384) => Some(&signature::ECDSA_P384_SHA384_FIXED),
-        (Algorithm::Es512, Curve::P521) => Some(&signature::ECDSA_P521_SHA512_FIXED),
-        _ => None,
-    }
+    let fits = matches!(
+        (algorithm, curve),
+        (Algorithm::Es256, Curve::P256) | (Algorithm::Es384, Curve::P384) | (Algorithm::Es512, Curve::P521)
+    );
+    fits.then(|| curve.algorithm())
 }
 
 fn verify_hmac(
