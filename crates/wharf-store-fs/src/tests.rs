@@ -3,6 +3,7 @@
 mod dirt;
 mod durability;
 mod processes;
+mod tags;
 mod uploads;
 
 use std::sync::Arc;

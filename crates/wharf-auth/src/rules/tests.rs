@@ -64,7 +64,7 @@ fn anonymous() -> Caller {
     Caller::default()
 }
 
-fn with_token(claims: serde_json::Value) -> Caller {
+fn with_token(claims: &serde_json::Value) -> Caller {
     let claims = claims.as_object().unwrap().clone();
     let token = Token { subject: "job".to_owned(), access: None, claims };
     Caller { token: Some(Arc::new(token)), ..named("job") }

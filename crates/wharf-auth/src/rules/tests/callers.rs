@@ -90,7 +90,7 @@ fn a_certificate_is_looked_at_by_common_name_or_as_a_whole() {
 
 #[test]
 fn a_token_has_to_claim_all_that_a_rule_wants() {
-    let job = with_token(json!({
+    let job = with_token(&json!({
         "repository": "acme/app", "sub": "repo:acme/app:ref:refs/heads/main",
         "roles": ["reader", "writer"], "protected": true, "run": 7, "nothing": null, "deep": {"a": "b"},
     }));
@@ -137,7 +137,7 @@ fn a_network_holds_addresses_however_they_are_written() {
 fn all_conditions_on_a_caller_must_hold() {
     let rule =
         Rule { networks: list("10.0.0.0/8"), claims: [("team".to_owned(), list("a"))].into(), ..to("job") };
-    let right = Caller { address: Some("10.0.0.1".parse().unwrap()), ..with_token(json!({"team": "a"})) };
+    let right = Caller { address: Some("10.0.0.1".parse().unwrap()), ..with_token(&json!({"team": "a"})) };
     assert!(fits(rule.clone(), &right));
     for wrong in [
         Caller { name: Some("other".into()), ..right.clone() },
