@@ -19,6 +19,7 @@ mod respond;
 mod serve;
 mod service;
 mod stall;
+mod tls;
 
 pub use addresses::{Addresses, TrustedProxies};
 pub use body::Body;
@@ -28,3 +29,4 @@ pub use listener::Listener;
 pub use log::{AccessEntry, AccessLog};
 pub use serve::{Drained, serve};
 pub use service::{Remote, Service, Tls};
+pub use tls::{ClientCertificates, Handshake, TlsSource, subject_of};

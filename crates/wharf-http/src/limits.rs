@@ -43,6 +43,8 @@ pub struct Limits {
     pub referrers_page: usize,
     /// Connections open at once. The next one waits in the kernel's queue.
     pub connections: usize,
+    /// How long a client may take to agree with us on TLS, from the opening of its connection.
+    pub handshake_timeout: Duration,
     /// How long a connection may take to send a request's head, from its opening or from the response before.
     pub head_timeout: Duration,
     /// How long a body may be silent. There is no limit on how long it may take in all.
@@ -62,6 +64,7 @@ impl Default for Limits {
             catalog_scan: 100_000,
             referrers_page: 1000,
             connections: 16_384,
+            handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(75),
             body_idle_timeout: Duration::from_secs(120),
             write_idle_timeout: Duration::from_secs(120),

@@ -3,17 +3,24 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-/// A socket that is listened on.
+use crate::tls::TlsSource;
+
+/// A socket that is listened on, in the clear or with TLS.
 #[derive(Debug)]
-pub enum Listener {
-    /// A port.
+pub struct Listener {
+    socket: Socket,
+    tls: Option<Arc<dyn TlsSource>>,
+}
+
+#[derive(Debug)]
+enum Socket {
     Tcp(TcpListener),
-    /// A path.
     Unix(UnixListener),
 }
 
@@ -26,27 +33,50 @@ pub(crate) enum Connection {
 
 impl From<TcpListener> for Listener {
     fn from(listener: TcpListener) -> Self {
-        Self::Tcp(listener)
+        Self { socket: Socket::Tcp(listener), tls: None }
     }
 }
 
 impl From<UnixListener> for Listener {
     fn from(listener: UnixListener) -> Self {
-        Self::Unix(listener)
+        Self { socket: Socket::Unix(listener), tls: None }
     }
 }
 
 impl Listener {
+    /// The same socket, on which nothing but TLS is spoken from here on.
+    #[must_use]
+    pub fn with_tls(self, source: Arc<dyn TlsSource>) -> Self {
+        Self { tls: Some(source), ..self }
+    }
+
+    /// What handshakes are made with, if any are to be made.
+    pub(crate) fn tls(&self) -> Option<&Arc<dyn TlsSource>> {
+        self.tls.as_ref()
+    }
+
     /// The next connection, and who it is from, where that means something.
     pub(crate) async fn accept(&self) -> io::Result<(Connection, Option<SocketAddr>)> {
-        match self {
-            Self::Tcp(listener) => {
+        match &self.socket {
+            Socket::Tcp(listener) => {
                 let (stream, remote) = listener.accept().await?;
                 // Answers are often two short writes; the second must not wait for the first to be acknowledged.
                 let _ = stream.set_nodelay(true);
                 Ok((Connection::Tcp(stream), Some(remote)))
             }
-            Self::Unix(listener) => Ok((Connection::Unix(listener.accept().await?.0), None)),
+            Socket::Unix(listener) => Ok((Connection::Unix(listener.accept().await?.0), None)),
+        }
+    }
+}
+
+impl Connection {
+    /// The first byte of what the client sends, left where it is. A Unix socket does not show it: `None`.
+    pub(crate) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let Self::Tcp(stream) = self else { return Ok(None) };
+        let mut first = [0];
+        match stream.peek(&mut first).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(Some(first[0])),
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +11,17 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::listener::{Connection, Listener};
-use crate::service::{Remote, Service};
+use crate::service::{Remote, Service, Tls};
 use crate::stall::Stall;
+use crate::tls::{Secured, TlsSource};
 
 /// How long accepting pauses after a failure, at first and at most: there is nothing to do about having no file
 /// descriptors but to wait until somebody closes one.
@@ -34,6 +36,10 @@ const H2_SEND_BYTES: usize = 1024 * 1024;
 
 /// Requests at once on one connection.
 const H2_STREAMS: u32 = 256;
+
+/// How long a client may leave a ping unanswered before its HTTP/2 connection, on which nothing need ever be sent, is taken
+/// for dead.
+const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +67,16 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(service.limits().connections));
+    let stopping = CancellationToken::new();
+    let place = Place { service: &service, graceful: &graceful, stopping: &stopping };
     tokio::select! {
         () = stop => {}
-        () = accept(&listener, &service, &graceful, &connections, &permits) => {}
+        () = accept(&listener, place, &connections, &permits) => {}
     }
     // No new connections from here on; whoever tries is refused and goes to another replica.
     drop(listener);
+    // Whoever has not finished its handshake has asked for nothing yet.
+    stopping.cancel();
     let deadline = Instant::now() + service.limits().drain_timeout;
     connections.close();
     let finished = timeout_at(deadline, graceful.shutdown()).await.is_ok();
@@ -79,13 +89,15 @@ pub async fn serve(
     Drained { connections_cut, tasks_left }
 }
 
-async fn accept(
-    listener: &Listener,
-    service: &Service,
-    graceful: &GracefulShutdown,
-    connections: &TaskTracker,
-    permits: &Arc<Semaphore>,
-) {
+/// What all connections have in common.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    service: &'a Service,
+    graceful: &'a GracefulShutdown,
+    stopping: &'a CancellationToken,
+}
+
+async fn accept(listener: &Listener, place: Place<'_>, connections: &TaskTracker, permits: &Arc<Semaphore>) {
     let (first, longest) = ACCEPT_PAUSE;
     let mut pause = first;
     loop {
@@ -94,7 +106,11 @@ async fn accept(
         match listener.accept().await {
             Ok((stream, remote)) => {
                 pause = first;
-                connections.spawn(connection(stream, remote, service.clone(), graceful, permit));
+                let seat = Seat::new(place, remote, permit);
+                match listener.tls() {
+                    None => connections.spawn(clear(stream, seat)),
+                    Some(source) => connections.spawn(secure(stream, Arc::clone(source), seat)),
+                };
             }
             Err(error) if is_clients_fault(&error) => {}
             Err(error) => {
@@ -112,34 +128,96 @@ fn is_clients_fault(error: &std::io::Error) -> bool {
     matches!(error.kind(), K::ConnectionAborted | K::ConnectionReset | K::Interrupted)
 }
 
-/// Serves one connection. It is watched from here on, so that a drain waits for it.
-fn connection(
-    stream: Connection,
-    remote: Option<SocketAddr>,
+/// What one connection holds while it lasts. It is watched from here on, so that a drain waits for it.
+struct Seat {
     service: Service,
-    graceful: &GracefulShutdown,
+    remote: Option<SocketAddr>,
+    watcher: Watcher,
+    stopping: CancellationToken,
     permit: OwnedSemaphorePermit,
-) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    let limits = *service.limits();
-    let h2c = service.speaks_h2c();
-    let io = TokioIo::new(Stall::new(stream, limits.write_idle_timeout, limits.head_timeout));
-    let handler = service_fn(move |mut request: hyper::Request<Incoming>| {
-        let service = service.clone();
-        if let Some(remote) = remote {
-            request.extensions_mut().insert(Remote(remote));
+}
+
+/// What is spoken on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+    /// HTTP/1 and, for clients that begin with it, HTTP/2.
+    Either,
+}
+
+/// Serves a connection without TLS.
+async fn clear(stream: Connection, seat: Seat) {
+    let protocol = if seat.service.speaks_h2c() { Protocol::Either } else { Protocol::Http1 };
+    seat.serve(stream, protocol, None).await;
+}
+
+/// Serves a connection with TLS. The handshake is made here, beside all others, and not where connections are accepted.
+async fn secure(stream: Connection, source: Arc<dyn TlsSource>, seat: Seat) {
+    let limit = seat.service.limits().handshake_timeout;
+    let secured = tokio::select! {
+        () = seat.stopping.cancelled() => return,
+        // Boxed, for it is over when the long part of the task's life begins.
+        secured = Box::pin(Secured::accept(stream, source.handshake(), limit)) => secured,
+    };
+    match secured {
+        Ok(Secured { stream, protocol, tls }) => seat.serve(stream, protocol, Some(tls)).await,
+        Err(error) => {
+            let remote = seat.remote;
+            tracing::debug!(?remote, error = &error as &dyn std::error::Error, "no TLS handshake");
         }
-        async move { Ok::<_, Infallible>(service.respond(request).await) }
-    });
-    if h2c {
-        let watched = graceful.watch(both(limits.head_timeout).serve_connection(io, handler).into_owned());
-        return Box::pin(watch(watched, remote, permit));
     }
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_timeout)
-        .title_case_headers(true)
-        .serve_connection(io, handler);
-    Box::pin(watch(graceful.watch(connection), remote, permit))
+}
+
+// === impl Seat ===
+
+impl Seat {
+    fn new(place: Place<'_>, remote: Option<SocketAddr>, permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            service: place.service.clone(),
+            remote,
+            watcher: place.graceful.watcher(),
+            stopping: place.stopping.clone(),
+            permit,
+        }
+    }
+
+    /// Answers requests until one side has enough.
+    async fn serve<T>(self, stream: T, protocol: Protocol, tls: Option<Tls>)
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { service, remote, watcher, permit, .. } = self;
+        let limits = *service.limits();
+        let io = TokioIo::new(Stall::new(stream, limits.write_idle_timeout, limits.head_timeout));
+        let handler = service_fn(move |mut request: hyper::Request<Incoming>| {
+            let service = service.clone();
+            if let Some(remote) = remote {
+                request.extensions_mut().insert(Remote(remote));
+            }
+            if let Some(tls) = &tls {
+                request.extensions_mut().insert(tls.clone());
+            }
+            async move { Ok::<_, Infallible>(service.respond(request).await) }
+        });
+        match protocol {
+            Protocol::Http1 => {
+                let mut http1 = http1::Builder::new();
+                http1.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout);
+                http1.title_case_headers(true);
+                watch(watcher, http1.serve_connection(io, handler), remote).await;
+            }
+            Protocol::Http2 => {
+                let builder = both(limits.head_timeout).http2_only();
+                watch(watcher, builder.serve_connection(io, handler).into_owned(), remote).await;
+            }
+            Protocol::Either => {
+                let builder = both(limits.head_timeout);
+                watch(watcher, builder.serve_connection(io, handler).into_owned(), remote).await;
+            }
+        }
+        drop(permit);
+    }
 }
 
 /// HTTP/1 and, for clients that begin with it, HTTP/2.
@@ -149,22 +227,24 @@ fn both(head_timeout: Duration) -> auto::Builder<TokioExecutor> {
     builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).title_case_headers(true);
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new());
+    http2.keep_alive_interval(head_timeout).keep_alive_timeout(H2_PING_TIMEOUT);
     http2.initial_stream_window_size(H2_WINDOW_BYTES).initial_connection_window_size(H2_WINDOW_BYTES);
     http2.max_send_buf_size(H2_SEND_BYTES).max_concurrent_streams(H2_STREAMS);
     builder
 }
 
 /// Follows a connection to its end.
-async fn watch<E>(
-    connection: impl Future<Output = Result<(), E>>,
-    remote: Option<SocketAddr>,
-    permit: OwnedSemaphorePermit,
-) where
-    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+fn watch<C>(watcher: Watcher, connection: C, remote: Option<SocketAddr>) -> impl Future<Output = ()> + Send
+where
+    C: GracefulConnection + Future<Output = Result<(), <C as GracefulConnection>::Error>> + Send + 'static,
+    <C as GracefulConnection>::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
 {
-    if let Err(error) = connection.await {
-        let error = error.into();
-        tracing::debug!(?remote, error = &*error as &dyn std::error::Error, "connection ended early");
+    // Boxed, so that a task is as large as what it does and not as the largest thing any of them could do.
+    let watched = Box::pin(watcher.watch(connection));
+    async move {
+        if let Err(error) = watched.await {
+            let error = error.into();
+            tracing::debug!(?remote, error = &*error as &dyn std::error::Error, "connection ended early");
+        }
     }
-    drop(permit);
 }

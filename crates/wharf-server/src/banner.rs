@@ -15,6 +15,7 @@ pub(crate) fn text(config: &Config, place: &Place) -> String {
         Fsync::Data => "data",
         Fsync::None => "none",
     };
+    let tls = config.http.tls.is_some();
     let deletes = if config.storage.delete_enabled { "enabled" } else { "disabled" };
     format!(
         "Wharf registry {version}, without a configuration file.
@@ -27,10 +28,10 @@ To change it: registry serve config.yml, or set REGISTRY_* variables. Nobody has
 
 {push}",
         version = env!("CARGO_PKG_VERSION"),
-        place = place.to_string(),
+        place = place.shown(tls),
         root = config.storage.root.display().to_string(),
         push = match place {
-            Place::Port(address) => push(*address, config.http.prefix.as_deref().unwrap_or("/")),
+            Place::Port(address) => push(*address, tls, config.http.prefix.as_deref().unwrap_or("/")),
             // Whoever listens on a socket has a proxy in front of it, whose address we do not know.
             Place::Socket(_) => String::new(),
         },
@@ -38,8 +39,10 @@ To change it: registry serve config.yml, or set REGISTRY_* variables. Nobody has
 }
 
 /// What to paste.
-fn push(address: SocketAddr, prefix: &str) -> String {
-    let registry = format!("http://{address}{prefix}v2");
+fn push(address: SocketAddr, tls: bool, prefix: &str) -> String {
+    // As skopeo is told not to verify: hardly any certificate is for a bare address.
+    let (scheme, insecure) = if tls { ("https", " -k") } else { ("http", "") };
+    let registry = format!("{scheme}://{address}{prefix}v2");
     format!(
         "Push an image with docker:
   docker pull alpine && docker tag alpine {address}/alpine && docker push {address}/alpine
@@ -47,20 +50,20 @@ or with skopeo:
   skopeo copy --dest-tls-verify=false docker://alpine docker://{address}/alpine
 or, on a machine that has neither, the smallest image there is with curl:
 {curl}
-and see it with: curl {registry}/hello/tags/list
+and see it with: curl{insecure} {registry}/hello/tags/list
 
 ",
-        curl = curl(&registry),
+        curl = curl(&registry, insecure),
     )
 }
 
 /// Two commands: the blob in one request, the manifest in another.
-fn curl(registry: &str) -> String {
+fn curl(registry: &str, options: &str) -> String {
     let empty = format!(r#"{{"mediaType":"application/vnd.oci.empty.v1+json","digest":"{EMPTY}","size":2}}"#);
     let manifest = "application/vnd.oci.image.manifest.v1+json";
     format!(
-        "  curl -fsS --data-binary '{{}}' '{registry}/hello/blobs/uploads/?digest={EMPTY}'
-  curl -fsS -X PUT -H 'Content-Type: {manifest}' --data-binary '{{\"schemaVersion\":2,\"mediaType\":\"{manifest}\",\
+        "  curl -fsS{options} --data-binary '{{}}' '{registry}/hello/blobs/uploads/?digest={EMPTY}'
+  curl -fsS{options} -X PUT -H 'Content-Type: {manifest}' --data-binary '{{\"schemaVersion\":2,\"mediaType\":\"{manifest}\",\
          \"artifactType\":\"application/vnd.example.hello\",\"config\":{empty},\"layers\":[{empty}]}}' \
          {registry}/hello/manifests/latest"
     )

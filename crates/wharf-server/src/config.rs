@@ -19,6 +19,7 @@ pub use self::address::ListenAddress;
 pub use self::auth::{AuthConfig, HtpasswdConfig, JwksPlace, OwnTokensConfig, TokenConfig};
 pub use self::findings::{ConfigError, UnknownKeys};
 pub use self::source::Source;
+pub use self::tls::{ClientAuth, ClientTrust, TlsConfig, TlsVersion};
 
 use self::findings::Findings;
 use self::tree::{Node, Value};
@@ -36,6 +37,7 @@ mod nearest;
 mod path;
 mod reader;
 mod source;
+mod tls;
 mod tree;
 mod web;
 mod yaml;
@@ -84,6 +86,10 @@ pub struct HttpConfig {
     pub secret: Option<SecretPlace>,
     /// Whether clients may speak HTTP/2 without TLS (`http.h2c.enabled`).
     pub h2c: bool,
+    /// Whether clients may speak HTTP/2 with TLS (not `http.http2.disabled`).
+    pub http2: bool,
+    /// How connections are secured; `None` if they are not (`http.tls`).
+    pub tls: Option<TlsConfig>,
     /// How long requests may go on after a signal to stop (`http.draintimeout`).
     pub drain_timeout: Duration,
 }

@@ -12,4 +12,5 @@ mod open_files;
 mod purging;
 pub mod serve;
 mod signals;
+mod tls;
 mod wiring;

@@ -111,6 +111,17 @@ impl Bound {
 
 // === impl Place ===
 
+impl Place {
+    /// For people: where clients reach us, and that it is with TLS where it is.
+    pub(crate) fn shown(&self, tls: bool) -> String {
+        match self {
+            Self::Port(address) if tls => format!("https://{address}"),
+            Self::Socket(_) if tls => format!("{self} (https)"),
+            Self::Port(_) | Self::Socket(_) => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

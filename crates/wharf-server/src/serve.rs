@@ -13,6 +13,7 @@ use crate::access_log::StdoutLog;
 use crate::config::{Config, Source, UploadPurging};
 use crate::purging::Purger;
 use crate::signals::Signals;
+use crate::tls::Keeper;
 use crate::{access, banner, listen, logging, open_files, wiring};
 
 /// Serves until told to stop.
@@ -46,7 +47,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let options =
         wiring::http(&config, access_log.clone().map(|log| log as Arc<dyn AccessLog>), doors.issuer);
     let service = Service::new(registry.clone(), doors.authorizer, options);
+    let keeper = wiring::tls(&config)?;
     let bound = listen::bind(&config.http.listen).await?;
+    let listener = match &keeper {
+        Some(keeper) => bound.listener.with_tls(keeper.clone()),
+        None => bound.listener,
+    };
     let signals = Signals::listen()?;
 
     if config.source == Source::BuiltIn {
@@ -55,18 +61,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             .context("could not write the banner")?;
     }
     tracing::info!(
-        address = %bound.place,
+        address = bound.place.shown(keeper.is_some()),
         config = %config.source,
         storage = %config.storage.root.display(),
         "serving"
     );
     let (stopping, stopped) = watch::channel(());
     let stop = async {
-        signals.stop().await;
+        signals.stop(keeper.as_deref()).await;
         drop(stopping);
     };
-    let purging = purge(registry, config.storage.upload_purging, stopped);
-    let (drained, ()) = tokio::join!(wharf_http::serve(bound.listener, service, stop), purging);
+    let purging = purge(registry, config.storage.upload_purging, stopped.clone());
+    let keeping = keep(keeper.clone(), stopped);
+    let (drained, (), ()) = tokio::join!(wharf_http::serve(listener, service, stop), purging, keeping);
     report(drained, &config);
     if let Some(socket) = bound.socket {
         socket.remove();
@@ -81,6 +88,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 async fn purge(registry: Registry, purging: Option<UploadPurging>, mut stopped: watch::Receiver<()>) {
     if let Some(purging) = purging {
         Purger::new(registry, purging).run(async { drop(stopped.changed().await) }).await;
+    }
+}
+
+/// Keeps the files of TLS fresh, where there are any, until the other end of `stopped` is dropped.
+async fn keep(keeper: Option<Arc<Keeper>>, mut stopped: watch::Receiver<()>) {
+    if let Some(keeper) = keeper {
+        keeper.run(async { drop(stopped.changed().await) }).await;
     }
 }
 

@@ -10,6 +10,7 @@ use wharf_store::LayoutMetadata;
 use wharf_store_fs::{FsOptions, FsStore};
 
 use crate::config::{Config, Fsync, HttpConfig, Platforms};
+use crate::tls::Keeper;
 
 /// Opens the store and makes the registry over it.
 pub(crate) fn registry(config: &Config) -> anyhow::Result<Registry> {
@@ -46,6 +47,12 @@ fn validation(config: &Config) -> Validation {
         },
         classes: config.classes.clone(),
     }
+}
+
+/// Reads the files of TLS, where TLS is spoken.
+pub(crate) fn tls(config: &Config) -> anyhow::Result<Option<Arc<Keeper>>> {
+    let Some(tls) = &config.http.tls else { return Ok(None) };
+    Ok(Some(Arc::new(Keeper::open(tls, config.http.http2)?)))
 }
 
 /// What the edge is told.

@@ -7,6 +7,7 @@ pub mod flaky;
 pub mod images;
 pub mod push;
 pub mod registry;
+pub mod tls;
 pub mod wire;
 
 pub mod process;

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use wharf_auth::{AllowAll, Authorizer};
 use wharf_core::Registry;
-use wharf_http::{Drained, Service};
+use wharf_http::{Drained, Listener, Service, TlsSource};
 use wharf_store::{BlobStore, LayoutMetadata, MemoryStore, Objects};
 use wharf_store_fs::{FsOptions, FsStore, Fsync};
 
@@ -43,6 +43,8 @@ pub struct Setup {
     pub fsync: Fsync,
     /// What goes wrong in the stores.
     pub faults: Option<Faults>,
+    /// What TLS is spoken with, if it is.
+    pub tls: Option<Arc<dyn TlsSource>>,
 }
 
 // === impl Setup ===
@@ -55,6 +57,7 @@ impl Default for Setup {
             authorizer: Arc::new(AllowAll),
             fsync: Fsync::None,
             faults: None,
+            tls: None,
         }
     }
 }
@@ -126,6 +129,10 @@ impl ScratchRegistry {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Server::at(listener.local_addr().unwrap());
+        let listener = match setup.tls {
+            Some(source) => Listener::from(listener).with_tls(source),
+            None => listener.into(),
+        };
         let (stop, stopped) = oneshot::channel();
         let until_stopped = async {
             // Dropped without a word is told to stop, too.

@@ -162,6 +162,27 @@ impl Request {
         &self.method
     }
 
+    pub(crate) fn target(&self) -> &str {
+        &self.target
+    }
+
+    pub(crate) fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+
+    pub(crate) fn to(&self) -> Server {
+        self.to
+    }
+
+    /// The body without any framing.
+    pub(crate) fn whole_body(&self) -> Bytes {
+        match &self.body {
+            Body::Absent => Bytes::new(),
+            Body::Whole(bytes) => bytes.clone(),
+            Body::Chunked(pieces) => pieces.concat().into(),
+        }
+    }
+
     /// The request line and the headers, with the empty line after them.
     pub(crate) fn head_bytes(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);

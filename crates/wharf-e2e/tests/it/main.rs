@@ -21,6 +21,7 @@ mod ranges;
 mod referrers;
 mod replays;
 mod tags;
+mod tls;
 mod uploads;
 
 /// A digest that nothing has.

@@ -15,6 +15,10 @@ impl fmt::Display for Config {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "configuration  {}", self.source)?;
         writeln!(formatter, "http           {}", self.http)?;
+        if let Some(tls) = &self.http.tls {
+            let http2 = if self.http.http2 { "" } else { ", no HTTP/2" };
+            writeln!(formatter, "tls            {tls}{http2}")?;
+        }
         writeln!(formatter, "locations      {}", locations(&self.http))?;
         for (name, value) in &self.http.headers {
             writeln!(formatter, "header         {name}: {}", String::from_utf8_lossy(value.as_bytes()))?;

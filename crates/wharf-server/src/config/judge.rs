@@ -95,8 +95,8 @@ impl Judge<'_> {
             Feature::PullThrough if !is_set("proxy.remoteurl") => {
                 Rule::Warned("off, because proxy.remoteurl is not set")
             }
-            Feature::Tls if !is_set("http.tls.certificate") && !is_set("http.tls.letsencrypt.cachefile") => {
-                Rule::Warned("off, because http.tls.certificate is not set: everything is sent in clear")
+            Feature::Acme if !is_set("http.tls.letsencrypt.cachefile") => {
+                Rule::Warned("off, because http.tls.letsencrypt.cachefile is not set")
             }
             _ => feature.rule(),
         }

@@ -13,6 +13,7 @@ pub(super) enum Feature {
     Built,
     /// What this registry has no use for, and nobody misses.
     NotNeeded,
+    Acme,
     BugReports,
     CallerInLog,
     DebugServer,
@@ -27,7 +28,6 @@ pub(super) enum Feature {
     Schema1,
     SillyAuthentication,
     ThreadLimit,
-    Tls,
 }
 
 /// What becomes of a configuration that asks for a feature.
@@ -74,6 +74,9 @@ impl Feature {
         match self {
             Self::Built => Works,
             Self::NotNeeded => Accepted,
+            Self::Acme => Refused(
+                "this version cannot fetch certificates, which comes later; http.tls.certificate and http.tls.key name files",
+            ),
             Self::BugReports => Warned("not supported: errors are only logged"),
             Self::CallerInLog => Warned("not supported: log lines name no place in the source"),
             Self::DebugServer => {
@@ -92,7 +95,6 @@ impl Feature {
             }
             Self::Schema1 => Warned("not supported: schema 1 manifests are neither accepted nor served"),
             Self::ThreadLimit => Warned("not used: file access needs no limit here"),
-            Self::Tls => Refused("this version cannot serve TLS and would send everything in clear"),
         }
     }
 }
@@ -126,13 +128,10 @@ const KEYS: &[(&str, Feature, &str)] = &[
     ("middleware.repository.[]", Feature::Middleware, "name disabled options.**"),
     ("middleware.storage.[]", Feature::Middleware, "name disabled options.**"),
     ("http", Feature::Built, "addr net draintimeout host prefix relativeurls trustedproxies.[] headers.*.[]"),
-    ("http", Feature::Built, "h2c.enabled"),
-    ("http", Feature::Built, "secret secretfile"),
-    // Without TLS there is no HTTP/2 to switch off.
-    ("http", Feature::NotNeeded, "http2.disabled"),
+    ("http", Feature::Built, "h2c.enabled http2.disabled secret secretfile"),
     ("http.debug", Feature::DebugServer, "addr prometheus.enabled prometheus.path"),
-    ("http.tls", Feature::Tls, "certificate key clientcas.[] clientauth minimumtls ciphersuites.[]"),
-    ("http.tls.letsencrypt", Feature::Tls, "cachefile email hosts.[] directoryurl"),
+    ("http.tls", Feature::Built, "certificate key clientcas.[] clientauth minimumtls ciphersuites.[]"),
+    ("http.tls.letsencrypt", Feature::Acme, "cachefile email hosts.[] directoryurl"),
     ("notifications.events", Feature::Notifications, "includereferences"),
     ("notifications.endpoints.[]", Feature::Notifications, "name disabled url headers.*.[] timeout threshold"),
     ("notifications.endpoints.[]", Feature::Notifications, "backoff ignoredmediatypes.[]"),

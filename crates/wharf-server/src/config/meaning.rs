@@ -10,6 +10,7 @@ mod auth;
 mod http;
 mod log;
 mod storage;
+mod tls;
 
 /// Both limits are those of the registry we replace.
 const DEFAULT_PAGE: u64 = 1000;

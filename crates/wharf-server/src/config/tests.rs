@@ -9,6 +9,7 @@ mod drop_in;
 mod errors;
 mod examples;
 mod meaning;
+mod tls;
 mod unsupported;
 
 /// What every file needs; a test adds lines from the fourth on.

@@ -8,3 +8,4 @@ mod logs;
 mod running;
 mod sockets;
 mod switches;
+mod tls;

@@ -5,9 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::{Request, Response};
 use crate::deadline::within;
@@ -18,12 +17,17 @@ use crate::deadline::within;
 #[derive(Debug)]
 pub struct Connection {
     reader: Reader,
-    writer: OwnedWriteHalf,
+    writer: WriteHalf<Box<dyn Stream>>,
 }
+
+/// What a connection goes over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + std::fmt::Debug + Send + Unpin> Stream for T {}
 
 #[derive(Debug)]
 struct Reader {
-    half: OwnedReadHalf,
+    half: ReadHalf<Box<dyn Stream>>,
     buffer: BytesMut,
 }
 
@@ -33,9 +37,13 @@ impl Connection {
     pub(super) async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let (half, writer) = stream.into_split();
-        let buffer = BytesMut::new();
-        Ok(Self { reader: Reader { half, buffer }, writer })
+        Ok(Self::over(Box::new(stream)))
+    }
+
+    /// Over what is open already, such as TLS.
+    pub(crate) fn over(stream: Box<dyn Stream>) -> Self {
+        let (half, writer) = tokio::io::split(stream);
+        Self { reader: Reader { half, buffer: BytesMut::new() }, writer }
     }
 
     /// Sends a request and reads its answer.

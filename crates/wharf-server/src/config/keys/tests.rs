@@ -23,8 +23,8 @@ fn a_path_has_one_shape() {
     check("http.addr", Shape::Leaf(Feature::Built));
     check("http.addr.deeper", Shape::Unknown);
     check("http.address", Shape::Unknown);
-    check("http.tls.clientcas", Shape::List(Feature::Tls));
-    check("http.tls.clientcas.0", Shape::Leaf(Feature::Tls));
+    check("http.tls.clientcas", Shape::List(Feature::Built));
+    check("http.tls.clientcas.0", Shape::Leaf(Feature::Built));
     check("http.headers", Shape::Section);
     check("http.headers.anything", Shape::List(Feature::Built));
     check("health.file", Shape::List(Feature::HealthChecks));

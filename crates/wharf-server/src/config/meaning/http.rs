@@ -7,6 +7,8 @@ use crate::config::address::ListenAddress;
 use crate::config::reader::Reader;
 use crate::config::{HttpConfig, Listen, SecretPlace, web};
 
+use super::tls;
+
 /// Long enough for a layer on a fast network; clusters kill after 30 seconds.
 const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -27,6 +29,8 @@ pub(super) fn read(reader: &mut Reader<'_>) -> HttpConfig {
         headers: reader.headers("http.headers"),
         secret: secret(reader),
         h2c: reader.flag("http.h2c.enabled").unwrap_or(false),
+        http2: !reader.flag("http.http2.disabled").unwrap_or(false),
+        tls: tls::read(reader),
         drain_timeout: drain_timeout(reader).unwrap_or(DEFAULT_DRAIN_TIMEOUT),
     }
 }

@@ -140,9 +140,26 @@ const OPERATORS: &[Row] = &[
             ("REGISTRY_HTTP_TLS_CERTIFICATE", "/certs/domain.crt"),
             ("REGISTRY_HTTP_TLS_KEY", "/certs/domain.key"),
         ],
-        expected: Refused(&[
-            "REGISTRY_HTTP_TLS_CERTIFICATE: http.tls.certificate: this version cannot serve TLS and would send everything in clear",
-        ]),
+        expected: Means(
+            &["tls            TLS 1.2 and later from /certs/domain.crt, clients show no certificate"],
+            IMAGE_WARNINGS,
+        ),
+    },
+    Row {
+        name: "compose: TLS, and clients with certificates",
+        file: IMAGE,
+        variables: &[
+            ("REGISTRY_HTTP_TLS_CERTIFICATE", "/certs/domain.crt"),
+            ("REGISTRY_HTTP_TLS_KEY", "/certs/domain.key"),
+            ("REGISTRY_HTTP_TLS_CLIENTCAS", "['/certs/clients.crt']"),
+            ("REGISTRY_HTTP_HTTP2_DISABLED", "true"),
+        ],
+        expected: Means(
+            &[
+                "tls            TLS 1.2 and later from /certs/domain.crt, clients show a certificate by /certs/clients.crt, no HTTP/2",
+            ],
+            IMAGE_WARNINGS,
+        ),
     },
     Row {
         name: "compose: a pull-through cache",

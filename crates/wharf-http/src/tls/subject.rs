@@ -1,0 +1,155 @@
+//! Whose a certificate is, as RFC 4514 writes it.
+
+use std::fmt::Write;
+
+use wharf_auth::ClientCertificate;
+use x509_parser::asn1_rs::ToDer;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
+use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+
+/// The names that RFC 4514 (section 3) has for types of attributes. Others are their number.
+const SHORT_NAMES: [(&str, &str); 9] = [
+    (COMMON_NAME, "CN"),
+    ("2.5.4.7", "L"),
+    ("2.5.4.8", "ST"),
+    ("2.5.4.10", "O"),
+    ("2.5.4.11", "OU"),
+    ("2.5.4.6", "C"),
+    ("2.5.4.9", "STREET"),
+    ("0.9.2342.19200300.100.1.25", "DC"),
+    ("0.9.2342.19200300.100.1.1", "UID"),
+];
+
+const COMMON_NAME: &str = "2.5.4.3";
+
+/// Whose this certificate (in DER) is; `None` if it cannot be read.
+///
+/// It verifies nothing.
+pub fn subject_of(certificate: &[u8]) -> Option<ClientCertificate> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let subject = certificate.subject();
+    Some(ClientCertificate { subject: written(subject), common_name: common_name(subject) })
+}
+
+/// The last common name, which is the most specific one.
+fn common_name(subject: &X509Name<'_>) -> Option<String> {
+    subject.iter_common_name().last()?.as_str().ok().map(str::to_owned)
+}
+
+/// The whole name: the most specific part first, which stands last in the certificate.
+fn written(name: &X509Name<'_>) -> String {
+    let mut parts: Vec<String> =
+        name.iter().map(|part| part.iter().map(written_attribute).collect::<Vec<_>>().join("+")).collect();
+    parts.reverse();
+    parts.join(",")
+}
+
+fn written_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
+    let number = attribute.attr_type().to_id_string();
+    let short = SHORT_NAMES.iter().find(|(known, _)| *known == number).map(|(_, short)| *short);
+    match (short, attribute.as_str()) {
+        (Some(short), Ok(text)) => format!("{short}={}", escaped(text)),
+        (short, _) => format!("{}={}", short.unwrap_or(&number), encoded(attribute)),
+    }
+}
+
+/// Text with whatever would end it, or mean something else in it, marked (RFC 4514, section 2.4).
+fn escaped(text: &str) -> String {
+    let last = text.len().saturating_sub(1);
+    let mut escaped = String::with_capacity(text.len());
+    for (at, character) in text.char_indices() {
+        match character {
+            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => escaped.extend(['\\', character]),
+            '#' | ' ' if at == 0 => escaped.extend(['\\', character]),
+            ' ' if at == last => escaped.push_str("\\ "),
+            // Only 0 must be; but no name shall break a line of a log.
+            _ if character.is_ascii_control() => push_hex(&mut escaped, "\\", character as u8),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// The value as it is in the certificate, in hexadecimal.
+fn encoded(attribute: &AttributeTypeAndValue<'_>) -> String {
+    let mut text = "#".to_owned();
+    for byte in attribute.attr_value().to_der_vec().unwrap_or_default() {
+        push_hex(&mut text, "", byte);
+    }
+    text
+}
+
+fn push_hex(text: &mut String, mark: &str, byte: u8) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{mark}{byte:02x}");
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DistinguishedName, DnType, DnValue, KeyPair};
+
+    use super::*;
+
+    /// The names of a certificate whose subject has these parts, in this order.
+    fn subject(parts: &[(DnType, &str)]) -> ClientCertificate {
+        let mut name = DistinguishedName::new();
+        for (kind, value) in parts {
+            name.push(kind.clone(), DnValue::Utf8String((*value).to_owned()));
+        }
+        let mut params = CertificateParams::default();
+        params.distinguished_name = name;
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        subject_of(certificate.der()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(parts: &[(DnType, &str)], expected: &str, common_name: Option<&str>) {
+        let found = subject(parts);
+        assert_eq!((found.subject.as_str(), found.common_name.as_deref()), (expected, common_name));
+    }
+
+    #[test]
+    fn the_most_specific_part_stands_first() {
+        check(
+            &[
+                (DnType::CountryName, "SE"),
+                (DnType::OrganizationName, "acme"),
+                (DnType::OrganizationalUnitName, "builds"),
+                (DnType::CommonName, "builder"),
+            ],
+            "CN=builder,OU=builds,O=acme,C=SE",
+            Some("builder"),
+        );
+        check(&[(DnType::OrganizationName, "acme")], "O=acme", None);
+        check(&[], "", None);
+    }
+
+    #[test]
+    fn what_would_mean_something_else_is_marked() {
+        let rows = [
+            ("a,O=b", r"CN=a\,O=b".to_owned()),
+            ("#a", r"CN=\#a".to_owned()),
+            (" a ", r"CN=\ a\ ".to_owned()),
+            (" ", r"CN=\ ".to_owned()),
+            (r#"a+"b"<c>;\"#, r#"CN=a\+\"b\"\<c\>\;\\"#.to_owned()),
+            ("a\nb\0", r"CN=a\0ab\00".to_owned()),
+            ("Åsa", "CN=Åsa".to_owned()),
+        ];
+        for (name, expected) in rows {
+            check(&[(DnType::CommonName, name)], &expected, Some(name));
+        }
+    }
+
+    #[test]
+    fn a_type_without_a_name_is_a_number_and_its_value_is_hexadecimal() {
+        let email = DnType::from_oid(&[1, 2, 840, 113_549, 1, 9, 1]);
+        check(&[(email, "a@b")], "1.2.840.113549.1.9.1=#0c03614062", None);
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_nobodys() {
+        assert_eq!(subject_of(b""), None);
+        assert_eq!(subject_of(b"not a certificate"), None);
+    }
+}
