@@ -9,6 +9,41 @@ use crate::authorizer::{Action, Authorizer, Refusal, Scope};
 use crate::caller::Caller;
 
 /// The right to act on one repository; `A` is [`Pull`], [`Push`] or [`Delete`].
+///
+/// It is an argument of whatever acts, so what nobody has granted cannot be done:
+///
+/// ```
+/// use wharf_auth::{Access, AllowAll, Authorizer, Caller, Push, Refusal};
+///
+/// fn write(access: Access<Push>) {}
+///
+/// async fn handle(authorizer: &dyn Authorizer, caller: &Caller) -> Result<(), Refusal> {
+///     write(Access::grant(authorizer, caller, "acme/app".parse().unwrap()).await?);
+///     Ok(())
+/// }
+/// ```
+///
+/// The right to read is not the right to write:
+///
+/// ```compile_fail,E0308
+/// use wharf_auth::{Access, Pull, Push};
+///
+/// fn write(access: Access<Push>) {}
+///
+/// fn handle(access: Access<Pull>) {
+///     write(access);
+/// }
+/// ```
+///
+/// And nobody makes one for themselves:
+///
+/// ```compile_fail,E0451
+/// use std::marker::PhantomData;
+///
+/// use wharf_auth::{Access, Push};
+///
+/// let access: Access<Push> = Access { repository: "acme/app".parse().unwrap(), action: PhantomData };
+/// ```
 #[derive(Clone)]
 pub struct Access<A> {
     repository: RepositoryName,

@@ -1,9 +1,10 @@
 //! The port that decides.
 
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use wharf_oci::RepositoryName;
+use wharf_oci::{RepositoryName, Tag};
 
 use crate::caller::{Caller, Sender};
 use crate::challenge::Challenge;
@@ -17,6 +18,27 @@ pub trait Authorizer: fmt::Debug + Send + Sync + 'static {
 
     /// Whether the caller may act.
     async fn allow(&self, caller: &Caller, scope: Scope<'_>) -> Result<(), Refusal>;
+
+    /// On which condition somebody who may push to the repository may write this tag of it.
+    async fn tag_write(
+        &self,
+        caller: &Caller,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<TagWrite, Refusal>;
+
+    /// Whether the repository is in the lists that are shown to the caller. It is asked about each entry of a list, so
+    /// it has to be answered from what is at hand.
+    fn sees(&self, caller: &Caller, repository: &RepositoryName) -> bool;
+}
+
+/// The condition on which a tag may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TagWrite {
+    /// None.
+    Any,
+    /// It may be made, and then stays as it is.
+    Create,
 }
 
 /// What somebody wants to do.
@@ -28,6 +50,8 @@ pub enum Scope<'a> {
     Catalog,
     /// Pull from every repository there is: what an anonymous mount takes.
     PullEverything,
+    /// See how the registry is doing, and do its chores.
+    Admin,
     /// Act on one repository.
     Repository(&'a RepositoryName, Action),
 }
@@ -55,6 +79,12 @@ pub enum Refusal {
     /// The caller is known and may not.
     #[error("access denied")]
     Denied,
+    /// Too many tries to say who one is have failed; the next ones are not looked at.
+    #[error("too many failed logins; try again in {} s", retry_after.as_secs().max(1))]
+    TooManyFailures {
+        /// How long to wait.
+        retry_after: Duration,
+    },
     /// Whoever knows could not be asked.
     #[error("could not decide who may do this")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -72,5 +102,18 @@ impl Authorizer for AllowAll {
 
     async fn allow(&self, _caller: &Caller, _scope: Scope<'_>) -> Result<(), Refusal> {
         Ok(())
+    }
+
+    async fn tag_write(
+        &self,
+        _caller: &Caller,
+        _repository: &RepositoryName,
+        _tag: &Tag,
+    ) -> Result<TagWrite, Refusal> {
+        Ok(TagWrite::Any)
+    }
+
+    fn sees(&self, _caller: &Caller, _repository: &RepositoryName) -> bool {
+        true
     }
 }

@@ -12,8 +12,20 @@ pub struct Sender<'a> {
     pub authorization: Option<&'a str>,
     /// The certificate whose key the client proved to hold when the connection was made.
     pub certificate: Option<&'a Arc<ClientCertificate>>,
-    /// The client's address, as far as the proxies that are trusted can tell.
+    /// The client's address: the one of the connection, or what the proxies that the operator has named say of it.
     pub address: Option<IpAddr>,
+}
+
+impl Caller {
+    /// Their name, if they have one: an empty one, as in tokens for nobody in particular, is none.
+    pub fn known_name(&self) -> Option<&str> {
+        self.name.as_deref().filter(|name| !name.is_empty())
+    }
+
+    /// Whether they are not anonymous.
+    pub fn is_known(&self) -> bool {
+        self.known_name().is_some()
+    }
 }
 
 /// A certificate that a client has shown, signed by somebody the operator trusts.

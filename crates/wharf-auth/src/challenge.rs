@@ -40,6 +40,14 @@ pub enum TokenFault {
 }
 
 impl Challenge {
+    /// Asks for a token that grants this as well; where no scope is asked for, none is.
+    pub fn add_scope(&mut self, more: &str) {
+        if let Self::Bearer { scope: Some(scope), .. } = self {
+            scope.push(' ');
+            scope.push_str(more);
+        }
+    }
+
     /// The header's text; `here` is what makes a path of ours a URL for the client, as in `https://example.com`.
     #[must_use]
     pub fn to_header(&self, here: &str) -> String {

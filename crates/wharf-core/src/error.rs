@@ -88,13 +88,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// A tag was not what a conditional push expected.
-    #[error("tag {tag} of {repository} has moved")]
+    /// A tag that is not to be moved means something else.
+    #[error("tag {tag} of {repository} is immutable and {}", taken(current.as_ref()))]
     TagConflict {
         /// The repository.
         repository: RepositoryName,
         /// The tag.
         tag: wharf_oci::Tag,
+        /// What it means; `None` if that is not known.
+        current: Option<Digest>,
     },
     /// The operator has switched deletes off.
     #[error("deleting is switched off; see storage.delete.enabled")]
@@ -114,5 +116,12 @@ impl Error {
             wharf_store::Error::Body { source, .. } => Self::BodyBroken { source },
             other => Self::Store(other),
         }
+    }
+}
+
+fn taken(current: Option<&Digest>) -> String {
+    match current {
+        Some(digest) => format!("means {digest} already"),
+        None => "exists already".to_owned(),
     }
 }

@@ -164,6 +164,7 @@ fn bytes_of(manifest: &Value) -> Bytes {
 fn to_put(reference: impl Into<Reference>, manifest: &Value) -> PutManifest {
     let content_type = manifest["mediaType"].as_str().map(|text| text.parse().unwrap());
     PutManifest {
+        immutable: Vec::new(),
         reference: reference.into(),
         digest: None,
         tags: Vec::new(),

@@ -3,10 +3,10 @@
 use http::HeaderMap;
 use http::header::{CONTENT_RANGE, HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE};
 use http::request::Parts;
-use wharf_auth::{Access, Authorizer, Caller, Granted, Scope};
+use wharf_auth::{Access, Authorizer, Caller, Granted, Push, Refusal, Scope, TagWrite};
 use wharf_core::{Cause, Registry};
 use wharf_oci::{
-    Accept, ContentRange, Digest, ErrorCode, RangeSet, RepositoryName, Resolved, etag_matches,
+    Accept, ContentRange, Digest, ErrorCode, RangeSet, RepositoryName, Resolved, Tag, etag_matches,
     if_range_matches,
 };
 
@@ -31,6 +31,29 @@ impl Cx<'_> {
 
     pub(crate) async fn allow(&self, scope: Scope<'_>) -> Result<(), ApiError> {
         Ok(self.authorizer.allow(&self.caller, scope).await?)
+    }
+
+    /// Those of the tags that may be made and not be moved, or the refusal to write one of them.
+    pub(crate) async fn immutable<'t>(
+        &self,
+        access: &Access<Push>,
+        tags: impl Iterator<Item = &'t Tag>,
+    ) -> Result<Vec<Tag>, ApiError> {
+        let mut immutable = Vec::new();
+        for tag in tags {
+            match self.authorizer.tag_write(&self.caller, access.repository(), tag).await {
+                Ok(TagWrite::Any) => {}
+                Ok(TagWrite::Create) => immutable.push(tag.clone()),
+                Err(Refusal::Denied) => {
+                    let who = self.caller.known_name().unwrap_or("an anonymous caller");
+                    let what = format!("{who} may not write tag {tag} of {}", access.repository());
+                    return Err(ApiError::new(ErrorCode::Denied)
+                        .message(&format!("requested access to the resource is denied: {what}")));
+                }
+                Err(other) => return Err(other.into()),
+            }
+        }
+        Ok(immutable)
     }
 
     /// What types the client takes: all `Accept` lines as one list.

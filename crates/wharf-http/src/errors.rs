@@ -3,10 +3,11 @@
 use http::header::{ALLOW, HeaderName, HeaderValue, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
-use wharf_auth::{Challenge, Refusal};
+use wharf_auth::{Challenge, IssueError, Refusal};
 use wharf_core::Error as CoreError;
 use wharf_oci::{ErrorBody, ErrorCode, ErrorEntry, Reference, RouteError, UploadRange, upload_path};
 
+use crate::asked::Asked;
 use crate::body::Body;
 use crate::request_body::BodyError;
 use crate::respond;
@@ -21,6 +22,8 @@ pub(crate) struct ApiError {
     entries: Vec<ErrorEntry>,
     headers: Vec<(HeaderName, String)>,
     challenge: Option<Challenge>,
+    /// Whether it is the authorizer's, and nothing has been said yet about what was refused.
+    refused: bool,
 }
 
 impl ApiError {
@@ -31,7 +34,13 @@ impl ApiError {
 
     /// Another status than the code's own.
     pub(crate) fn with_status(status: StatusCode, code: ErrorCode) -> Self {
-        Self { status, entries: vec![ErrorEntry::new(code)], headers: Vec::new(), challenge: None }
+        Self {
+            status,
+            entries: vec![ErrorEntry::new(code)],
+            headers: Vec::new(),
+            challenge: None,
+            refused: false,
+        }
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<Value>) -> Self {
@@ -49,6 +58,30 @@ impl ApiError {
     pub(crate) fn header(mut self, name: HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// Says what was refused, and to whom, if it was the authorizer that refused.
+    pub(crate) fn about(mut self, asked: impl FnOnce() -> Option<Asked>, who: Option<&str>) -> Self {
+        if !std::mem::take(&mut self.refused) {
+            return self;
+        }
+        let Some(asked) = asked() else { return self };
+        match &mut self.challenge {
+            Some(challenge) => {
+                // Whoever has brought something that is wrong was asked before anybody knew what it was for.
+                if let (Challenge::Bearer { scope: scope @ None, .. }, Some(wanted)) =
+                    (&mut *challenge, asked.scope())
+                {
+                    *scope = Some(wanted);
+                }
+                if let Some(source) = asked.source() {
+                    challenge.add_scope(&source);
+                }
+                let needed = asked.needed();
+                self.detail(needed)
+            }
+            None => self.message(&asked.refusal(who)),
+        }
     }
 
     /// Names the methods that would do, where this one does not (RFC 9110, section 15.5.6).
@@ -105,15 +138,43 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Unauthenticated { challenge } => {
-                Self { challenge: Some(challenge), ..Self::new(ErrorCode::Unauthorized) }
+                Self { challenge: Some(challenge), refused: true, ..Self::new(ErrorCode::Unauthorized) }
             }
-            Refusal::Denied => Self::new(ErrorCode::Denied),
+            Refusal::Denied => Self { refused: true, ..Self::new(ErrorCode::Denied) },
+            Refusal::TooManyFailures { retry_after } => {
+                let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+                Self::new(ErrorCode::TooManyRequests)
+                    .message("too many failed logins, try again later")
+                    .detail(format!("the next login is looked at in {seconds} s"))
+                    .header(RETRY_AFTER, seconds.to_string())
+            }
             Refusal::Unavailable(source) => {
                 tracing::error!(
                     error = &*source as &dyn std::error::Error,
                     "could not decide who may do this"
                 );
                 Self::new(ErrorCode::Unavailable).header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+            }
+        }
+    }
+}
+
+impl From<IssueError> for ApiError {
+    fn from(error: IssueError) -> Self {
+        let message = error.to_string();
+        let malformed = Self::with_status(StatusCode::BAD_REQUEST, ErrorCode::Unsupported).message(&message);
+        match error {
+            IssueError::Malformed(_)
+            | IssueError::UnsupportedGrant
+            | IssueError::TooMuch { .. }
+            | IssueError::OtherService { .. } => malformed,
+            IssueError::WrongCredentials { challenge } => {
+                Self { challenge: Some(challenge), ..Self::new(ErrorCode::Unauthorized) }.message(&message)
+            }
+            IssueError::Refused(refusal) => Self::from(refusal),
+            IssueError::Unwritable(source) => {
+                tracing::error!(error = &source as &dyn std::error::Error, "{message}");
+                Self::new(ErrorCode::Unknown)
             }
         }
     }
@@ -155,9 +216,9 @@ impl From<CoreError> for ApiError {
             }
             E::UrlForbidden { .. } => Self::new(ErrorCode::ManifestInvalid).detail(error.to_string()),
             E::ClassRefused { .. } => Self::new(ErrorCode::Denied).detail(error.to_string()),
+            // Not DENIED, which sends people looking for their password; clients show the message and nothing else.
             E::TagConflict { .. } => {
-                Self::with_status(StatusCode::PRECONDITION_FAILED, ErrorCode::TagInvalid)
-                    .detail(error.to_string())
+                Self::with_status(StatusCode::CONFLICT, ErrorCode::TagInvalid).message(&error.to_string())
             }
             E::DeletesDisabled => Self::new(ErrorCode::Unsupported).detail(error.to_string()),
             E::Store(source) => {

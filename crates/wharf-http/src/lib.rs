@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod addresses;
+mod asked;
 mod body;
 mod context;
 mod details;
@@ -12,6 +13,7 @@ mod limits;
 mod listener;
 mod log;
 mod multipart;
+mod origin;
 mod request_body;
 mod request_id;
 mod respond;

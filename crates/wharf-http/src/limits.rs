@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use wharf_auth::TokenIssuer;
+
 use crate::addresses::Addresses;
 use crate::extra_headers::ExtraHeaders;
 use crate::log::AccessLog;
@@ -18,6 +20,8 @@ pub struct Options {
     pub addresses: Addresses,
     /// Headers the operator adds (`http.headers`).
     pub headers: ExtraHeaders,
+    /// Who gives out tokens at `/token`; nobody, and the path is not there.
+    pub token_issuer: Option<Arc<dyn TokenIssuer>>,
     /// Whether nothing may be changed (`storage.maintenance.readonly`).
     pub read_only: bool,
     /// Whether clients may speak HTTP/2 without TLS, knowing beforehand that we do (`http.h2c`).
@@ -33,6 +37,8 @@ pub struct Limits {
     pub tags_page: usize,
     /// Most repositories in a page (`catalog.maxentries`).
     pub catalog_page: usize,
+    /// Most repositories looked at to fill a page for a caller who may not see all of them.
+    pub catalog_scan: usize,
     /// Most referrers in a page.
     pub referrers_page: usize,
     /// Connections open at once. The next one waits in the kernel's queue.
@@ -55,6 +61,7 @@ impl Default for Limits {
             manifest_bytes: 4 * 1024 * 1024,
             tags_page: 1000,
             catalog_page: 1000,
+            catalog_scan: 100_000,
             referrers_page: 1000,
             connections: 16_384,
             handshake_timeout: Duration::from_secs(10),

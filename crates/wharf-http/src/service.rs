@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,12 +17,15 @@ use wharf_core::{BoxError, Cause, Registry};
 use wharf_oci::{Route, RouteError};
 
 use crate::addresses::Reached;
+use crate::asked::Asked;
 use crate::body::Body;
 use crate::context::Cx;
 use crate::dispatch::dispatch;
 use crate::errors::ApiError;
+use crate::handlers::token;
 use crate::limits::{Limits, Options};
 use crate::log::{LoggedBody, Record};
+use crate::origin::origin;
 use crate::request_body::RequestBody;
 use crate::request_id;
 use crate::respond;
@@ -86,7 +89,7 @@ impl Service {
         let body = RequestBody::new(body);
         let left = body.handle();
 
-        let mut response = match self.answer(&head, &body, client, request_id, &mut record).await {
+        let mut response = match self.answer(&head, &body, request_id, &mut record).await {
             Ok(response) => response,
             Err(error) => {
                 drop(body);
@@ -112,12 +115,22 @@ impl Service {
         &self,
         head: &Parts,
         body: &RequestBody,
-        address: Option<IpAddr>,
         request_id: Arc<str>,
         record: &mut Record,
     ) -> Result<Response<Body>, ApiError> {
         let inner = &*self.0;
         let path = inner.options.addresses.inside(head.uri.path()).ok_or(RouteError::NotFound)?;
+        let sender = Sender {
+            // A line that is no text must not be taken for none.
+            authorization: head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default()),
+            certificate: head.extensions.get::<Tls>().and_then(|tls| tls.certificate.as_ref()),
+            address: origin(Reached::by(head), &inner.options.addresses.trusted),
+        };
+        if let Some(issuer) = &inner.options.token_issuer
+            && path == token::PATH
+        {
+            return token::answer(&**issuer, head, body, sender, &inner.options.limits, record).await;
+        }
         let route = Route::parse(head.method.as_str(), path, head.uri.query())?;
         if let Some(details) = record.details() {
             details.route(&route);
@@ -125,15 +138,14 @@ impl Service {
         if inner.options.read_only && changes(&route) {
             return Err(ApiError::from(RouteError::MethodNotAllowed { allow: "GET, HEAD" }));
         }
-        let sender = Sender {
-            // A line that is no text must not be taken for none.
-            authorization: head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default()),
-            certificate: head.extensions.get::<Tls>().and_then(|tls| tls.certificate.as_ref()),
-            address,
-        };
-        let caller = inner.authorizer.caller(sender).await?;
-        record.user(caller.name.clone());
-        let cause = Cause { actor: caller.name.clone(), request_id };
+        let asked = || Asked::by(Route::parse(head.method.as_str(), path, head.uri.query()).ok()?);
+        let caller = inner.authorizer.caller(sender).await;
+        let caller = caller.map_err(|refusal| ApiError::from(refusal).about(asked, None))?;
+        // Who has only a certificate is still somebody to the log.
+        let certified = || caller.certificate.as_ref()?.common_name.as_deref().map(Arc::from);
+        let actor = caller.name.clone().or_else(certified);
+        record.user(actor.clone());
+        let cause = Cause { actor, request_id };
         let cx = Cx {
             registry: &inner.registry,
             authorizer: &*inner.authorizer,
@@ -142,7 +154,8 @@ impl Service {
             caller,
             cause,
         };
-        dispatch(&cx, route, body).await
+        let answer = dispatch(&cx, route, body).await;
+        answer.map_err(|error| error.about(asked, cx.caller.known_name()))
     }
 
     /// What every answer below `/v2` has, whatever it is about.

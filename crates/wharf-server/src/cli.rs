@@ -10,6 +10,7 @@ use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, ConfigError, UnknownKeys};
+use crate::explain::Question;
 
 /// What the program is called where nobody says otherwise.
 const NAME: &str = "registry";
@@ -44,6 +45,11 @@ enum Command {
         #[command(flatten)]
         file: File,
     },
+    /// Ask the rules of `access` a question
+    Access {
+        #[command(subcommand)]
+        command: AccessCommand,
+    },
     /// Delete what no manifest references
     GarbageCollect {
         #[command(flatten)]
@@ -62,6 +68,17 @@ enum Command {
     Completion {
         /// The shell to complete in
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum AccessCommand {
+    /// Say which rule decides whether somebody may do something, and why the others do not
+    Explain {
+        #[command(flatten)]
+        question: Question,
+        #[command(flatten)]
+        file: File,
     },
 }
 
@@ -118,6 +135,9 @@ pub fn run(
         Some(Command::Check { file }) => {
             check(file.path.as_deref(), environment, terminal).map(Outcome::Exit)
         }
+        Some(Command::Access { command: AccessCommand::Explain { question, file } }) => {
+            explain(&question, file.path.as_deref(), environment, terminal).map(Outcome::Exit)
+        }
         Some(Command::GarbageCollect { .. }) => garbage_collect(terminal).map(Outcome::Exit),
         Some(Command::Completion { shell }) => completion(shell, terminal).map(Outcome::Exit),
     }
@@ -168,6 +188,28 @@ fn check(
             Ok(0)
         }
         Err(errors) => report(&errors, terminal),
+    }
+}
+
+fn explain(
+    question: &Question,
+    path: Option<&Path>,
+    environment: impl IntoIterator<Item = (String, String)>,
+    terminal: &mut Terminal<'_>,
+) -> io::Result<u8> {
+    let config = match Config::load(path, environment, UnknownKeys::Warn) {
+        Ok(config) => config,
+        Err(errors) => return report(&errors, terminal),
+    };
+    match question.answer(config.auth.rules.as_ref()) {
+        Ok(answer) => {
+            writeln!(terminal.out, "{answer}")?;
+            Ok(0)
+        }
+        Err(problem) => {
+            writeln!(terminal.err, "error: {problem}")?;
+            Ok(FAILURE)
+        }
     }
 }
 

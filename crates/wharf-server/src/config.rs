@@ -13,8 +13,10 @@ use http::{HeaderName, HeaderValue};
 use ipnet::IpNet;
 use regex::Regex;
 use serde_json::Value as Json;
+use wharf_auth::Secret;
 
 pub use self::address::ListenAddress;
+pub use self::auth::{AuthConfig, HtpasswdConfig, JwksPlace, OwnTokensConfig, TokenConfig};
 pub use self::findings::{ConfigError, UnknownKeys};
 pub use self::source::Source;
 pub use self::tls::{ClientAuth, ClientTrust, TlsConfig, TlsVersion};
@@ -23,6 +25,7 @@ use self::findings::Findings;
 use self::tree::{Node, Value};
 
 mod address;
+mod auth;
 mod describe;
 mod duration;
 mod environment;
@@ -48,6 +51,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// What is logged and how.
     pub log: LogConfig,
+    /// Who is let in, and to what.
+    pub auth: AuthConfig,
     /// Where bytes live.
     pub storage: StorageConfig,
     /// What a manifest must be to be accepted.
@@ -77,6 +82,8 @@ pub struct HttpConfig {
     pub trusted_proxies: Option<Vec<IpNet>>,
     /// What is added to every answer (`http.headers`).
     pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What our own tokens are signed with, among others (`http.secret`, `http.secretfile`).
+    pub secret: Option<SecretPlace>,
     /// Whether clients may speak HTTP/2 without TLS (`http.h2c.enabled`).
     pub h2c: bool,
     /// Whether clients may speak HTTP/2 with TLS (not `http.http2.disabled`).
@@ -85,6 +92,15 @@ pub struct HttpConfig {
     pub tls: Option<TlsConfig>,
     /// How long requests may go on after a signal to stop (`http.draintimeout`).
     pub drain_timeout: Duration,
+}
+
+/// Where a secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// In the configuration.
+    Here(Secret),
+    /// In a file of its own; a line break at its end does not count.
+    File(PathBuf),
 }
 
 /// Where to listen.

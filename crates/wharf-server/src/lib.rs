@@ -1,9 +1,11 @@
 #![doc = include_str!("../README.md")]
 
+mod access;
 mod access_log;
 mod banner;
 pub mod cli;
 pub mod config;
+mod explain;
 mod listen;
 mod logging;
 mod open_files;

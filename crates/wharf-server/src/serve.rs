@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::sync::watch;
-use wharf_auth::AllowAll;
 use wharf_core::Registry;
 use wharf_http::{AccessLog, Drained, Service};
 
@@ -15,7 +14,7 @@ use crate::config::{Config, Source, UploadPurging};
 use crate::purging::Purger;
 use crate::signals::Signals;
 use crate::tls::Keeper;
-use crate::{banner, listen, logging, open_files, wiring};
+use crate::{access, banner, listen, logging, open_files, wiring};
 
 /// Serves until told to stop.
 #[must_use]
@@ -43,9 +42,11 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let registry = wiring::registry(&config)?;
+    let doors = access::open(&config).await?;
     let access_log = config.log.access_log.then(|| Arc::new(StdoutLog::start()));
-    let options = wiring::http(&config, access_log.clone().map(|log| log as Arc<dyn AccessLog>));
-    let service = Service::new(registry.clone(), Arc::new(AllowAll), options);
+    let options =
+        wiring::http(&config, access_log.clone().map(|log| log as Arc<dyn AccessLog>), doors.issuer);
+    let service = Service::new(registry.clone(), doors.authorizer, options);
     let keeper = wiring::tls(&config)?;
     let bound = listen::bind(&config.http.listen).await?;
     let listener = match &keeper {

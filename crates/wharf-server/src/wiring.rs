@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use wharf_auth::TokenIssuer;
 use wharf_core::{Missing, Options, Registry, UrlRules, Validation};
 use wharf_http::{AccessLog, Addresses, ExtraHeaders, Limits, TrustedProxies};
 use wharf_store::LayoutMetadata;
@@ -55,12 +56,17 @@ pub(crate) fn tls(config: &Config) -> anyhow::Result<Option<Arc<Keeper>>> {
 }
 
 /// What the edge is told.
-pub(crate) fn http(config: &Config, access_log: Option<Arc<dyn AccessLog>>) -> wharf_http::Options {
+pub(crate) fn http(
+    config: &Config,
+    access_log: Option<Arc<dyn AccessLog>>,
+    token_issuer: Option<Arc<dyn TokenIssuer>>,
+) -> wharf_http::Options {
     wharf_http::Options {
         limits: limits(config),
         access_log,
         addresses: addresses(&config.http),
         headers: ExtraHeaders::new(config.http.headers.clone()),
+        token_issuer,
         read_only: config.storage.read_only,
         h2c: config.http.h2c,
     }

@@ -4,6 +4,7 @@ mod counts;
 mod dirt;
 mod durability;
 mod processes;
+mod tags;
 mod uploads;
 
 use std::sync::Arc;

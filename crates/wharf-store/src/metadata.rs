@@ -161,7 +161,8 @@ pub enum Expect {
     /// None: the last writer wins.
     #[default]
     Any,
-    /// The tag does not exist.
+    /// The tag does not exist, or means this very manifest already: saying a fact twice is no second fact. Of two
+    /// writers, in one process or in two, one is refused.
     Absent,
     /// The tag means this digest.
     Is(Digest),

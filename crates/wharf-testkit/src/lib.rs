@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "this is the inside of tests: one that cannot go on should stop")]
 
 pub mod clock;
+pub mod credentials;
 pub mod deadline;
 pub mod flaky;
 pub mod images;

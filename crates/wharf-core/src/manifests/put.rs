@@ -18,6 +18,8 @@ pub struct PutManifest {
     pub digest: Option<Digest>,
     /// Further tags (end-7b).
     pub tags: Vec<Tag>,
+    /// Those of all these tags that may be made and not be moved.
+    pub immutable: Vec<Tag>,
     /// What the client says it is.
     pub content_type: Option<MediaType>,
     /// What it is, byte for byte.
@@ -52,6 +54,8 @@ impl Registry {
         let manifest = Manifest::parse(&put.bytes, put.content_type.as_ref())?;
         let Checked { references, holds: _holds } = self.check(repository, &manifest).await?;
 
+        self.check_immutable(repository, &put.immutable, &digest).await?;
+
         let size_bytes = put.bytes.len() as u64;
         let _hold = self.metadata().hold(&digest).await.map_err(Error::store)?;
         self.blobs().put(&digest, put.bytes).await.map_err(Error::store)?;
@@ -65,7 +69,10 @@ impl Registry {
         let writes: Vec<TagWrite> = named
             .iter()
             .chain(&put.tags)
-            .map(|tag| TagWrite { tag: tag.clone(), expect: Expect::Any })
+            .map(|tag| {
+                let expect = if put.immutable.contains(tag) { Expect::Absent } else { Expect::Any };
+                TagWrite { tag: tag.clone(), expect }
+            })
             .collect();
         let facts = ManifestFacts {
             digest: &digest,
@@ -85,6 +92,25 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// Refuses before anything is written what would be refused in the end; somebody may still come between.
+    async fn check_immutable(
+        &self,
+        repository: &RepositoryName,
+        tags: &[Tag],
+        digest: &Digest,
+    ) -> Result<()> {
+        for tag in tags {
+            let reference = Reference::Tag(tag.clone());
+            let current = self.metadata().manifest(repository, &reference).await.map_err(Error::store)?;
+            if current.is_some_and(|current| current != *digest) {
+                return Err(Error::TagConflict { repository: repository.clone(), tag: tag.clone(), current });
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The digest to keep the manifest under, which its bytes have been found to hash to.
 fn verified_digest(put: &PutManifest) -> Result<Digest> {
     let promised = match &put.reference {
@@ -100,8 +126,8 @@ fn verified_digest(put: &PutManifest) -> Result<Digest> {
 
 fn put_error(error: wharf_store::Error, repository: &RepositoryName) -> Error {
     match error {
-        wharf_store::Error::TagConflict { tag, .. } => {
-            Error::TagConflict { repository: repository.clone(), tag }
+        wharf_store::Error::TagConflict { tag, current } => {
+            Error::TagConflict { repository: repository.clone(), tag, current }
         }
         other => Error::store(other),
     }

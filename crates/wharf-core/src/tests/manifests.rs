@@ -76,6 +76,30 @@ async fn a_digest_may_be_pushed_with_tags() {
 }
 
 #[tokio::test]
+async fn a_tag_that_may_not_be_moved_stops_a_push_before_anything_is_stored() {
+    let (fixture, name) = (fixture(), repo("a"));
+    let first = push_manifest(&fixture.registry, &name, "v1", &image(&[])).await;
+    let second = with(image(&[]), "annotations", json!({"n": "2"}));
+    let digest = Digest::of(&bytes_of(&second));
+    let put = |manifest: &Value, digest: Digest| PutManifest {
+        tags: vec![tag("new"), tag("v1")],
+        immutable: vec![tag("v1")],
+        ..to_put(digest, manifest)
+    };
+    let error = try_put(&fixture.registry, &name, put(&second, digest)).await.unwrap_err();
+    assert!(matches!(&error, Error::TagConflict { tag: of, current: Some(current), .. }
+        if *of == tag("v1") && *current == first));
+    assert_eq!(error.to_string(), format!("tag v1 of a is immutable and means {first} already"));
+    assert_eq!(meaning(&fixture.registry, &name, "v1").await, Some(first));
+    assert_eq!(meaning(&fixture.registry, &name, "new").await, None);
+    let stored = fixture.registry.manifest(&name, &digest.into()).await;
+    assert!(matches!(stored, Err(Error::ManifestUnknown { .. })), "{stored:?}");
+
+    try_put(&fixture.registry, &name, put(&image(&[]), first)).await.unwrap();
+    assert_eq!(meaning(&fixture.registry, &name, "new").await, Some(first));
+}
+
+#[tokio::test]
 async fn what_could_be_taken_for_another_kind_is_refused() {
     let (fixture, name) = (fixture(), repo("a"));
     push_blob(&fixture.registry, &name, b"{}").await;

@@ -1,6 +1,6 @@
 //! containerd by its own `ctr`: what nerdctl, Kubernetes and newer Docker engines do, one PUT a blob.
 
-mod daemon;
+pub(crate) mod daemon;
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! The Docker engine, with layers in its own store: a PATCH without a length, a HEAD after each push, mounts by memory.
 
-mod engine;
+pub(crate) mod engine;
 
 use serde_json::Value;
 use wharf_oci::Digest;

@@ -11,6 +11,7 @@
 //! What a client did (mounted, skipped, sent) is read from what the client says, and what is stored from the storage;
 //! the registry's own log is only shown when a test fails.
 
+mod auth;
 mod buildah;
 mod containerd;
 mod crane;

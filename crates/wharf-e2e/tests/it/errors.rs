@@ -162,5 +162,9 @@ async fn who_may_not_is_told_in_the_same_form() {
         let broken = registry.get(path).header("Authorization", "broken").send().await;
         let broken = broken.refused(503, ErrorCode::Unavailable);
         assert!(!broken.text().contains("directory"), "{broken:?}");
+        let guesser = registry.get(path).header("Authorization", "guesser").send().await;
+        let guesser = guesser.refused(429, ErrorCode::TooManyRequests);
+        // A second and a half: whole seconds, and not too few.
+        assert_eq!(guesser.header("Retry-After"), Some("2"));
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! What is right is written here in full, and nowhere taken from the code that is tested.
 
+mod access;
+mod auth;
 mod bad_input;
 mod base;
 mod blobs;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use wharf_auth::{Action, Authorizer, Caller, Refusal, Scope, Sender};
-use wharf_oci::Algorithm;
+use wharf_auth::{Action, Authorizer, Caller, Refusal, Scope, Sender, TagWrite};
+use wharf_oci::{Algorithm, RepositoryName, Tag};
 use wharf_testkit::images::{Blob, noise};
 use wharf_testkit::push::{self, finish};
 use wharf_testkit::registry::{ScratchRegistry, Setup};
@@ -26,8 +26,21 @@ impl Authorizer for ButForTheSecret {
         match scope {
             Scope::PullEverything => Err(Refusal::Denied),
             Scope::Repository(name, Action::Pull) if name.as_str() == "secret" => Err(Refusal::Denied),
-            Scope::Base | Scope::Catalog | Scope::Repository(..) => Ok(()),
+            Scope::Base | Scope::Catalog | Scope::Admin | Scope::Repository(..) => Ok(()),
         }
+    }
+
+    async fn tag_write(
+        &self,
+        _caller: &Caller,
+        _repository: &RepositoryName,
+        _tag: &Tag,
+    ) -> Result<TagWrite, Refusal> {
+        Ok(TagWrite::Any)
+    }
+
+    fn sees(&self, _caller: &Caller, repository: &RepositoryName) -> bool {
+        repository.as_str() != "secret"
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) async fn put(
     body: &RequestBody,
 ) -> Result<Response<Body>, ApiError> {
     let content_type = content_type(cx)?;
+    let immutable = cx.immutable(&access, target.reference.tag().into_iter().chain(&target.tags)).await?;
     let limit = cx.limits.manifest_bytes;
     let bytes = match body.collect(limit, cx.limits.body_idle_timeout).await {
         Ok(Some(bytes)) => bytes,
@@ -59,7 +60,7 @@ pub(crate) async fn put(
         Err(broken) => return Err(from_body(&broken)),
     };
     let Target { reference, tags, digest } = target;
-    let put = PutManifest { reference, digest, tags, content_type: Some(content_type), bytes };
+    let put = PutManifest { reference, digest, tags, immutable, content_type: Some(content_type), bytes };
     let done = cx.registry.put_manifest(&cx.cause, access.repository(), put).await?;
 
     let mut response = respond::created(&manifest_path(access.repository(), &done.digest), &done.digest);

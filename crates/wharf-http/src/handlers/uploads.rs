@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use http::header::CONTENT_TYPE;
 use http::{Response, StatusCode};
-use wharf_auth::{Access, Action, Push, Scope};
+use wharf_auth::{Access, Action, Push, Refusal, Scope};
 use wharf_core::{Announced, ByteStream, Placement};
 use wharf_oci::{
     Algorithm, BeginUpload, ContentRange, Digest, ErrorCode, RepositoryName, UploadId, blob_path,
@@ -126,8 +126,8 @@ async fn may_mount(cx: &Cx<'_>, from: Option<&RepositoryName>) -> Result<bool, A
     let scope = from.map_or(Scope::PullEverything, |from| Scope::Repository(from, Action::Pull));
     match cx.authorizer.allow(&cx.caller, scope).await {
         Ok(()) => Ok(true),
-        Err(unavailable @ wharf_auth::Refusal::Unavailable(_)) => Err(unavailable.into()),
-        Err(wharf_auth::Refusal::Unauthenticated { .. } | wharf_auth::Refusal::Denied) => Ok(false),
+        Err(Refusal::Unauthenticated { .. } | Refusal::Denied) => Ok(false),
+        Err(other @ (Refusal::TooManyFailures { .. } | Refusal::Unavailable(_))) => Err(other.into()),
     }
 }
 

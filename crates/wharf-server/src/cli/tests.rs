@@ -74,12 +74,12 @@ fn check_says_what_a_file_means() {
 #[test]
 fn check_says_everything_that_is_wrong() {
     let variables =
-        [("REGISTRY_AUTH", "token"), ("REGISTRY_LOG_LEVEL", "loud"), ("REGISTRY_LOG", "{lvel: a}")];
+        [("REGISTRY_AUTH", "silly"), ("REGISTRY_LOG_LEVEL", "loud"), ("REGISTRY_LOG", "{lvel: a}")];
     let (code, out, err) = run_it(&["check", MINIMAL], &variables);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert_eq!(
         err,
-        "error: REGISTRY_AUTH: auth.token: this version cannot check who calls and would let everybody in\n\
+        "error: REGISTRY_AUTH: auth.silly: it lets in whoever sends any `Authorization` header: use htpasswd or token\n\
          error: REGISTRY_LOG: log.lvel: unknown key; did you mean level?\n\
          error: REGISTRY_LOG_LEVEL: log.level: expected error, warn, info or debug, got \"loud\"\n"
     );
@@ -108,4 +108,23 @@ fn shells_get_their_completions() {
         assert_eq!(code, Some(0));
         assert!(out.contains("garbage-collect"), "{shell}");
     }
+}
+
+#[test]
+fn explain_says_which_rule_decides() {
+    let rules = "{rules: [{callers: everyone, actions: pull, repositories: public/**}, {callers: ci, actions: push}]}";
+    let variables = [("REGISTRY_ACCESS", rules)];
+    let (code, out, err) = run_it(&["access", "explain", "ci", "push", "public/app", MINIMAL], &variables);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert_eq!(
+        out,
+        "allowed by rule 2\n  rule 1 (allow pull of public/** by everyone): is about other actions\n  \
+         rule 2 (allow push by ci): decides\n"
+    );
+    let (code, out, _) = run_it(&["access", "explain", "anonymous", "catalog", "-", MINIMAL], &variables);
+    assert!(code == Some(0) && out.starts_with("denied: no rule is about this"), "{out}");
+    let (_, out, _) = run_it(&["access", "explain", "ci", "push", "a", MINIMAL], &[]);
+    assert!(out.starts_with("no rules: "), "{out}");
+    let (code, _, err) = run_it(&["access", "explain", "ci", "push", "A", MINIMAL], &variables);
+    assert_eq!((code, err.as_str()), (Some(1), "error: \"A\" is no name of a repository\n"));
 }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use regex::Regex;
+use wharf_auth::Realm;
 
 use super::{
-    Config, Fsync, HttpConfig, Listen, LogConfig, LogFormat, Platforms, StorageConfig, UploadPurging,
-    ValidationConfig,
+    AuthConfig, Config, Fsync, HttpConfig, Listen, LogConfig, LogFormat, OwnTokensConfig, Platforms,
+    SecretPlace, StorageConfig, UploadPurging, ValidationConfig,
 };
 
 impl fmt::Display for Config {
@@ -21,6 +22,10 @@ impl fmt::Display for Config {
         writeln!(formatter, "locations      {}", locations(&self.http))?;
         for (name, value) in &self.http.headers {
             writeln!(formatter, "header         {name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
+        }
+        writeln!(formatter, "access         {}", self.auth)?;
+        if let Some(own) = &self.auth.own_tokens {
+            writeln!(formatter, "tokens         {}", tokens(own, self.http.secret.as_ref()))?;
         }
         writeln!(formatter, "storage        {}", self.storage)?;
         writeln!(formatter, "old uploads    {}", uploads(self.storage.upload_purging))?;
@@ -73,6 +78,44 @@ fn locations(http: &HttpConfig) -> String {
         Some(networks) => networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
     };
     format!("{kind}{prefix}, believing {trusted}")
+}
+
+impl fmt::Display for AuthConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_open() {
+            return formatter.write_str("everybody may do everything");
+        }
+        let mut parts = Vec::new();
+        if let Some(htpasswd) = &self.htpasswd {
+            parts.push(format!("passwords in {}", htpasswd.path.display()));
+        }
+        if let Some(token) = &self.token {
+            let realm = match &token.realm {
+                Realm::Url(url) => url.clone(),
+                Realm::Here(path) => format!("{path} of the same host"),
+            };
+            parts.push(format!("tokens of {} from {realm} for {}", token.issuer, token.service));
+        }
+        parts.push(match (&self.rules, self.rule_count) {
+            (None, _) if self.token.is_none() => "who is known may do everything".to_owned(),
+            (None, _) => "no rules".to_owned(),
+            (Some(_), 1) => "1 rule".to_owned(),
+            (Some(_), count) => format!("{count} rules"),
+        });
+        formatter.write_str(&parts.join(", "))
+    }
+}
+
+/// Our own tokens: for whom, how long, and what they are signed with.
+fn tokens(own: &OwnTokensConfig, secret: Option<&SecretPlace>) -> String {
+    let keys = match (own.keys.as_slice(), secret) {
+        ([], None) => {
+            "signed with a key that ends with the process; set http.secret to share and keep it".to_owned()
+        }
+        ([], Some(_)) => "signed with a key made from http.secret".to_owned(),
+        ([first, ..], _) => format!("signed with the key in {}", first.display()),
+    };
+    format!("of our own for the service {}, good for {:?}, {keys}", own.service, own.lifetime)
 }
 
 impl fmt::Display for StorageConfig {

@@ -14,7 +14,6 @@ pub(super) enum Feature {
     /// What this registry has no use for, and nobody misses.
     NotNeeded,
     Acme,
-    Authentication,
     BugReports,
     CallerInLog,
     DebugServer,
@@ -27,6 +26,7 @@ pub(super) enum Feature {
     PullThrough,
     Redis,
     Schema1,
+    SillyAuthentication,
     ThreadLimit,
 }
 
@@ -77,7 +77,6 @@ impl Feature {
             Self::Acme => Refused(
                 "this version cannot fetch certificates, which comes later; http.tls.certificate and http.tls.key name files",
             ),
-            Self::Authentication => Refused("this version cannot check who calls and would let everybody in"),
             Self::BugReports => Warned("not supported: errors are only logged"),
             Self::CallerInLog => Warned("not supported: log lines name no place in the source"),
             Self::DebugServer => {
@@ -91,6 +90,9 @@ impl Feature {
             Self::OtherDriver => Refused("this version stores on `filesystem` only"),
             Self::PullThrough => Refused("this version cannot be a pull-through cache"),
             Self::Redis => Warned("not used: this version keeps nothing in Redis"),
+            Self::SillyAuthentication => {
+                Refused("it lets in whoever sends any `Authorization` header: use htpasswd or token")
+            }
             Self::Schema1 => Warned("not supported: schema 1 manifests are neither accepted nor served"),
             Self::ThreadLimit => Warned("not used: file access needs no limit here"),
         }
@@ -114,14 +116,19 @@ const KEYS: &[(&str, Feature, &str)] = &[
     ("storage.maintenance.uploadpurging", Feature::Built, "enabled age interval dryrun"),
     ("storage.maintenance.readonly", Feature::Built, "enabled"),
     ("auth", Feature::NotNeeded, "none!"),
-    ("auth", Feature::Authentication, "htpasswd! silly! token!"),
+    ("auth", Feature::SillyAuthentication, "silly!"),
+    ("auth.htpasswd", Feature::Built, "realm path"),
+    ("auth.token", Feature::Built, "realm service issuer rootcertbundle jwks autoredirect autoredirectpath"),
+    ("auth.token", Feature::Built, "signingalgorithms.[]"),
+    ("access", Feature::Built, "groups.*.[]"),
+    ("access.rules.[]", Feature::Built, "effect callers.[] commonnames.[] subjects.[] claims.*.[] networks.[]"),
+    ("access.rules.[]", Feature::Built, "repositories.[] actions.[] tags.[] immutabletags.[]"),
+    ("access.tokens", Feature::Built, "enabled service lifetime refreshlifetime keys.[]"),
     ("middleware.registry.[]", Feature::Middleware, "name disabled options.**"),
     ("middleware.repository.[]", Feature::Middleware, "name disabled options.**"),
     ("middleware.storage.[]", Feature::Middleware, "name disabled options.**"),
     ("http", Feature::Built, "addr net draintimeout host prefix relativeurls trustedproxies.[] headers.*.[]"),
-    ("http", Feature::Built, "h2c.enabled http2.disabled"),
-    // Uploads are found again by their id alone.
-    ("http", Feature::NotNeeded, "secret"),
+    ("http", Feature::Built, "h2c.enabled http2.disabled secret secretfile"),
     ("http.debug", Feature::DebugServer, "addr prometheus.enabled prometheus.path"),
     ("http.tls", Feature::Built, "certificate key clientcas.[] clientauth minimumtls ciphersuites.[]"),
     ("http.tls.letsencrypt", Feature::Acme, "cachefile email hosts.[] directoryurl"),

@@ -3,8 +3,10 @@
 use super::findings::Findings;
 use super::reader::Reader;
 use super::tree::Node;
-use super::{Config, Platform, Platforms, Source, ValidationConfig};
+use super::{AuthConfig, Config, Platform, Platforms, Source, ValidationConfig};
 
+mod access;
+mod auth;
 mod http;
 mod log;
 mod storage;
@@ -20,6 +22,7 @@ pub(super) fn read(source: Source, root: &Node, findings: &mut Findings) -> Conf
     Config {
         source,
         http: http::read(&mut reader),
+        auth: auth(&mut reader),
         log: log::read(&mut reader),
         storage: storage::read(&mut reader),
         validation: validation(&mut reader),
@@ -37,6 +40,12 @@ fn version(reader: &mut Reader<'_>) {
         None if reader.node("version").is_some() => {}
         None => reader.reject("version", "missing; write `version: 0.1`"),
     }
+}
+
+fn auth(reader: &mut Reader<'_>) -> AuthConfig {
+    let auth =
+        AuthConfig { htpasswd: auth::htpasswd(reader), token: auth::token(reader), ..AuthConfig::default() };
+    access::read(reader, auth)
 }
 
 // === validation ===

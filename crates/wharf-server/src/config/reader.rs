@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use regex::Regex;
 
-use super::findings::Findings;
+use super::findings::{ConfigError, Findings};
 use super::tree::{Node, Place, Value};
 use super::{duration, web};
 
@@ -40,6 +40,42 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
         let node = self.node(key)?;
         text(node, key, self.findings)
+    }
+
+    /// Whether the key is there, even with nothing behind it.
+    pub(super) fn is_named(&self, key: &'static str) -> bool {
+        let (parent, name) = key.rsplit_once('.').unwrap_or(("", key));
+        let parent = self.root.find(parent).and_then(Node::as_mapping);
+        parent.is_some_and(|mapping| mapping.get(name).is_some())
+    }
+
+    /// The texts of a list, or the one that stands in its place; `key` is where it is.
+    pub(super) fn texts(&mut self, node: &Node, key: &str) -> Vec<String> {
+        let items = match &node.value {
+            Value::Sequence(items) => items.as_slice(),
+            Value::Null => return Vec::new(),
+            Value::Scalar(_) | Value::Mapping(_) => {
+                return text(node, key, self.findings).into_iter().collect();
+            }
+        };
+        let read = |(index, item)| text(item, &format!("{key}[{index}]"), self.findings);
+        items.iter().enumerate().filter_map(read).collect()
+    }
+
+    /// Reports a value that is somewhere in a list.
+    pub(super) fn error_at(&mut self, node: &Node, key: &str, message: impl Into<String>) {
+        self.findings.error(&node.place, key, message);
+    }
+
+    /// Whether something has been reported about a key, or about what is below it.
+    pub(super) fn has_errors_at(&self, key: &str) -> bool {
+        let is_below = |at: &str| {
+            at.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.findings
+            .errors
+            .iter()
+            .any(|error| matches!(error, ConfigError::Key { key, .. } if is_below(key)))
     }
 
     pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {

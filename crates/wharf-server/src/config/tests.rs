@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 
+mod access;
 mod drop_in;
 mod errors;
 mod examples;

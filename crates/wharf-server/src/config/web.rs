@@ -18,6 +18,20 @@ pub(super) fn base_url(text: &str) -> Option<String> {
     (is_web && is_plain).then(|| text.trim_end_matches('/').to_owned())
 }
 
+/// A URL, kept as it is: clients are to see it as it was written.
+pub(super) fn base_url_as_written(text: &str) -> Option<String> {
+    let url: Uri = text.parse().ok()?;
+    let is_web = matches!(url.scheme_str(), Some("http" | "https"));
+    (is_web && url.host().is_some_and(|host| !host.is_empty()) && !text.contains('"'))
+        .then(|| text.to_owned())
+}
+
+/// A path on our host.
+pub(super) fn path(text: &str) -> Option<String> {
+    let is_path = text.parse::<PathAndQuery>().is_ok_and(|path| path.as_str() == text);
+    (is_path && text.starts_with('/') && !text.contains('"')).then(|| text.to_owned())
+}
+
 /// A path with a slash at both ends.
 pub(super) fn prefix(text: &str) -> Option<String> {
     let is_path = text.parse::<PathAndQuery>().is_ok_and(|path| path.as_str() == text);

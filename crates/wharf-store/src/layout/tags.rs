@@ -32,6 +32,10 @@ impl LayoutMetadata {
     ) -> Result<TagChange> {
         let current = Key::TagLink(repository, &write.tag);
         let from = link::follow_to_replace(self.objects(), &current).await?;
+        let conflict = |current| Error::TagConflict { tag: write.tag.clone(), current };
+        if write.expect == Expect::Absent && from.is_some_and(|from| from != *digest) {
+            return Err(conflict(from));
+        }
         let condition = match write.expect {
             Expect::Any => PutIf::Any,
             Expect::Absent => PutIf::Absent,
@@ -40,7 +44,13 @@ impl LayoutMetadata {
         self.write_link(&Key::TagIndexLink(repository, &write.tag, digest), digest).await?;
         match self.objects.put(&current, link::to(digest), condition).await? {
             PutOutcome::Written => Ok(TagChange { tag: write.tag.clone(), from, to: Some(*digest) }),
-            PutOutcome::Refused => Err(Error::TagConflict { tag: write.tag.clone(), current: from }),
+            PutOutcome::Refused => {
+                // Somebody may have been there since we looked.
+                let there = link::follow_to_replace(self.objects(), &current).await?;
+                let said_twice = write.expect == Expect::Absent && there == Some(*digest);
+                let unchanged = TagChange { tag: write.tag.clone(), from: there, to: there };
+                if said_twice { Ok(unchanged) } else { Err(conflict(there)) }
+            }
         }
     }
 

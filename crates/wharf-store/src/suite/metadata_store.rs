@@ -97,6 +97,8 @@ pub async fn a_tag_can_be_demanded_to_be_new_or_unmoved(store: &dyn MetadataStor
         );
         assert_eq!(by_tag(store, &repo, "v1").await, Some(old));
     }
+    let again = try_put(store, &repo, &old, &[write("v1", Expect::Absent)]).await.unwrap();
+    assert_eq!(again.tags, [TagChange { tag: tag("v1"), from: Some(old), to: Some(old) }]);
     try_put(store, &repo, &new, &[write("v1", Expect::Is(old))]).await.unwrap();
     assert_eq!(by_tag(store, &repo, "v1").await, Some(new));
 }

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wharf_testkit::process::{Child, Output, run};
+use wharf_testkit::process::{Child, Output, run, run_to_failure};
 
 use crate::workbench::Workbench;
 
@@ -28,7 +28,7 @@ const DISABLED: &str = r#"[
 
 /// A running daemon. Dropping it ends it, and shows its log if the test is panicking.
 #[derive(Debug)]
-pub(super) struct Daemon<'a> {
+pub(crate) struct Daemon<'a> {
     workbench: &'a Workbench,
     child: Child,
     socket: PathBuf,
@@ -39,7 +39,7 @@ pub(super) struct Daemon<'a> {
 impl<'a> Daemon<'a> {
     /// Starts one, which takes the superuser: it unpacks layers with the owners of their files.
     #[track_caller]
-    pub(super) fn start(workbench: &'a Workbench) -> Self {
+    pub(crate) fn start(workbench: &'a Workbench) -> Self {
         let folder = workbench.path("containerd");
         std::fs::create_dir(&folder).expect("a folder for the daemon");
         let (settings, socket) = (folder.join("config.toml"), folder.join("socket"));
@@ -58,13 +58,19 @@ impl<'a> Daemon<'a> {
 
     /// Runs `ctr` with these arguments; panics unless it succeeds.
     #[track_caller]
-    pub(super) fn ctr(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn ctr(&self, arguments: &[&str]) -> Output {
         run(self.workbench.tool("ctr").arg("--address").arg(&self.socket).args(arguments))
+    }
+
+    /// Runs `ctr` with these arguments; panics unless it fails.
+    #[track_caller]
+    pub(crate) fn ctr_fails(&self, arguments: &[&str]) -> Output {
+        run_to_failure(self.workbench.tool("ctr").arg("--address").arg(&self.socket).args(arguments))
     }
 
     /// Asks the daemon to stop, which it must do in time and as a success.
     #[track_caller]
-    pub(super) fn stop(self) {
+    pub(crate) fn stop(self) {
         let status = self.child.stop(STOP_LIMIT);
         assert!(status.success(), "containerd was told to stop and ended with {status}");
     }

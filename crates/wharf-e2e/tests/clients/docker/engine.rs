@@ -23,7 +23,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 
 /// A running engine. Dropping it ends it, and shows its log if the test is panicking.
 #[derive(Debug)]
-pub(super) struct Engine<'a> {
+pub(crate) struct Engine<'a> {
     workbench: &'a Workbench,
     /// Ended before `_mounts` looks at what it left.
     child: Child,
@@ -43,7 +43,7 @@ struct Mounts {
 impl<'a> Engine<'a> {
     /// Starts one, which takes the superuser: it mounts and unpacks layers.
     #[track_caller]
-    pub(super) fn start(workbench: &'a Workbench) -> Self {
+    pub(crate) fn start(workbench: &'a Workbench) -> Self {
         let folder = workbench.path("engine");
         std::fs::create_dir(&folder).expect("a folder for the engine");
         // Without a file of its own the engine would read the machine's.
@@ -81,19 +81,19 @@ impl<'a> Engine<'a> {
 
     /// Runs `docker` with these arguments; panics unless it succeeds.
     #[track_caller]
-    pub(super) fn docker<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
+    pub(crate) fn docker<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
         run(self.command().args(arguments))
     }
 
     /// Runs `docker` with these arguments; panics unless it fails.
     #[track_caller]
-    pub(super) fn docker_fails<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
+    pub(crate) fn docker_fails<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
         run_to_failure(self.command().args(arguments))
     }
 
     /// Asks the engine to stop, which it must do in time and as a success.
     #[track_caller]
-    pub(super) fn stop(self) {
+    pub(crate) fn stop(self) {
         let status = self.child.stop(STOP_LIMIT);
         assert!(status.success(), "the engine was told to stop and ended with {status}");
     }

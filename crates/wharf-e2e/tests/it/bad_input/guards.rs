@@ -34,6 +34,7 @@ fn between(operation: Op, code: ErrorCode) -> Vec<(Place, &'static str)> {
     match code {
         ErrorCode::Unauthorized => vec![(Place::Guarded, "")],
         ErrorCode::Denied => vec![(Place::Guarded, "somebody")],
+        ErrorCode::TooManyRequests => vec![(Place::Guarded, "guesser")],
         ErrorCode::Unavailable if asks_the_store => vec![(Place::Guarded, "broken"), (Place::Later, "")],
         ErrorCode::Unavailable => vec![(Place::Guarded, "broken")],
         ErrorCode::Unknown => vec![(Place::Broken, "")],

@@ -15,7 +15,7 @@ pub(super) struct Refusal {
 
 /// The methods that operations take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Method {
+pub(crate) enum Method {
     Get,
     Head,
     Post,
@@ -28,9 +28,15 @@ pub(super) enum Method {
 }
 
 /// Who stands between a client and an operation: the guard, and whatever the operation does with the store.
-const GUARD: [ErrorCode; 3] = [ErrorCode::Unauthorized, ErrorCode::Denied, ErrorCode::Unavailable];
-const GUARD_AND_STORE: [ErrorCode; 4] =
-    [ErrorCode::Unauthorized, ErrorCode::Denied, ErrorCode::Unavailable, ErrorCode::Unknown];
+const GUARD: [ErrorCode; 4] =
+    [ErrorCode::Unauthorized, ErrorCode::Denied, ErrorCode::TooManyRequests, ErrorCode::Unavailable];
+const GUARD_AND_STORE: [ErrorCode; 5] = [
+    ErrorCode::Unauthorized,
+    ErrorCode::Denied,
+    ErrorCode::TooManyRequests,
+    ErrorCode::Unavailable,
+    ErrorCode::Unknown,
+];
 const NOBODY: [ErrorCode; 0] = [];
 
 /// What can be wrong with a request line that asks for nothing.
@@ -42,27 +48,27 @@ macro_rules! operations {
     ($($name:ident: [$($method:ident)+] $example:literal, $between:ident, [$($code:ident)*];)+) => {
         /// The routes, without what is in them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-        pub(super) enum Operation {
+        pub(crate) enum Operation {
             $($name,)+
         }
 
         impl Operation {
-            pub(super) const ALL: [Self; [$($example),+].len()] = [$(Self::$name),+];
+            pub(crate) const ALL: [Self; [$($example),+].len()] = [$(Self::$name),+];
 
-            pub(super) fn of(route: &Route) -> Self {
+            pub(crate) fn of(route: &Route) -> Self {
                 match route {
                     $(Route::$name { .. } => Self::$name,)+
                 }
             }
 
-            pub(super) fn methods(self) -> &'static [Method] {
+            pub(crate) fn methods(self) -> &'static [Method] {
                 match self {
                     $(Self::$name => &[$(Method::$method),+],)+
                 }
             }
 
             /// A target that asks for it, in repository `a`.
-            pub(super) fn example(self) -> &'static str {
+            pub(crate) fn example(self) -> &'static str {
                 match self {
                     $(Self::$name => $example,)+
                 }

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use wharf_auth::{Authorizer, Caller, ClientCertificate, Refusal, Scope, Sender};
+use wharf_auth::{Authorizer, Caller, ClientCertificate, Refusal, Scope, Sender, TagWrite};
 use wharf_http::ClientCertificates;
+use wharf_oci::{RepositoryName, Tag};
 use wharf_testkit::registry::{ScratchRegistry, Setup};
 use wharf_testkit::tls::{Authority, Client, Source, Version};
 
@@ -24,6 +25,19 @@ impl Authorizer for Notebook {
 
     async fn allow(&self, _caller: &Caller, _scope: Scope<'_>) -> Result<(), Refusal> {
         Ok(())
+    }
+
+    async fn tag_write(
+        &self,
+        _caller: &Caller,
+        _repository: &RepositoryName,
+        _tag: &Tag,
+    ) -> Result<TagWrite, Refusal> {
+        Ok(TagWrite::Any)
+    }
+
+    fn sees(&self, _caller: &Caller, _repository: &RepositoryName) -> bool {
+        true
     }
 }
 

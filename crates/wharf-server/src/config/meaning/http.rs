@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::address::ListenAddress;
 use crate::config::reader::Reader;
-use crate::config::{HttpConfig, Listen, web};
+use crate::config::{HttpConfig, Listen, SecretPlace, web};
 
 use super::tls;
 
@@ -27,11 +27,21 @@ pub(super) fn read(reader: &mut Reader<'_>) -> HttpConfig {
             web::network,
         ),
         headers: reader.headers("http.headers"),
+        secret: secret(reader),
         h2c: reader.flag("http.h2c.enabled").unwrap_or(false),
         http2: !reader.flag("http.http2.disabled").unwrap_or(false),
         tls: tls::read(reader),
         drain_timeout: drain_timeout(reader).unwrap_or(DEFAULT_DRAIN_TIMEOUT),
     }
+}
+
+fn secret(reader: &mut Reader<'_>) -> Option<SecretPlace> {
+    let text = reader.text("http.secret").filter(|secret| !secret.is_empty());
+    let file = reader.text("http.secretfile").filter(|path| !path.is_empty());
+    if text.is_some() && file.is_some() {
+        reader.reject("http.secretfile", "http.secret is set, too: keep one of them");
+    }
+    text.map(|text| SecretPlace::Here(text.into())).or(file.map(|path| SecretPlace::File(path.into())))
 }
 
 fn listen(reader: &mut Reader<'_>) -> Listen {

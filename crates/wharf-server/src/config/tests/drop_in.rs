@@ -128,9 +128,10 @@ const OPERATORS: &[Row] = &[
             ("REGISTRY_AUTH_HTPASSWD_REALM", "Registry Realm"),
             ("REGISTRY_AUTH_HTPASSWD_PATH", "/auth/htpasswd"),
         ],
-        expected: Refused(&[
-            "REGISTRY_AUTH: auth.htpasswd: this version cannot check who calls and would let everybody in",
-        ]),
+        expected: Means(
+            &["access         passwords in /auth/htpasswd, who is known may do everything"],
+            IMAGE_WARNINGS,
+        ),
     },
     Row {
         name: "compose: TLS",
@@ -377,11 +378,17 @@ const TRAPS: &[Row] = &[
     Row {
         name: "11: the algorithms of tokens",
         file: BARE,
-        variables: &[("REGISTRY_AUTH_TOKEN_SIGNINGALGORITHMS_0", "ES256")],
-        expected: Refused(&[
-            "REGISTRY_AUTH_TOKEN_SIGNINGALGORITHMS_0: auth.token: this version cannot check who calls and \
-                 would let everybody in",
-        ]),
+        variables: &[
+            ("REGISTRY_AUTH_TOKEN_SIGNINGALGORITHMS_0", "ES256"),
+            ("REGISTRY_AUTH_TOKEN_REALM", "https://auth.example.com/token"),
+            ("REGISTRY_AUTH_TOKEN_SERVICE", "registry"),
+            ("REGISTRY_AUTH_TOKEN_ISSUER", "auth"),
+            ("REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE", "/certs/bundle.pem"),
+        ],
+        expected: Means(
+            &["access         tokens of auth from https://auth.example.com/token for registry, no rules"],
+            &[],
+        ),
     },
     Row {
         name: "12: the version of the file",

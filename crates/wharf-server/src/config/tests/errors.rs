@@ -223,7 +223,7 @@ fn mistakes_of_the_environment_name_the_variable() {
     assert_eq!(
         errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
-            "REGISTRY_AUTH: auth.silly: this version cannot check who calls and would let everybody in",
+            "REGISTRY_AUTH: auth.silly: it lets in whoever sends any `Authorization` header: use htpasswd or token",
             "REGISTRY_STORAGE_DELETE_ENABLED: storage.delete.enabled: expected true or false, got \"maybe\"",
         ]
     );

@@ -12,6 +12,7 @@ fn a_bare_file_has_the_defaults_of_the_old_registry() {
         "configuration  config.yml\n\
          http           :5000 (every address), drains for 10s\n\
          locations      paths, believing every proxy\n\
+         access         everybody may do everything\n\
          storage        filesystem /var/lib/registry, fsync full, deletes off\n\
          old uploads    removed after 168h, looked for every 24h\n\
          validation     missing blobs refused, no foreign URLs, all manifests of an index\n\
@@ -30,6 +31,7 @@ fn no_file_is_a_registry_for_this_machine() {
         "configuration  built-in defaults\n\
          http           127.0.0.1:5000, drains for 10s\n\
          locations      paths, believing every proxy\n\
+         access         everybody may do everything\n\
          storage        filesystem ./registry-data, fsync full, deletes on\n\
          old uploads    removed after 168h, looked for every 24h\n\
          validation     missing blobs refused, no foreign URLs, all manifests of an index\n\
@@ -98,6 +100,7 @@ policy: {repository: {classes: [image, plugin]}}
          header         x-a: b\n\
          header         x-a: c\n\
          header         x-d: e\n\
+         access         everybody may do everything\n\
          storage        filesystem /srv, fsync data, deletes on, read-only, 8 tags at once\n\
          old uploads    counted after 90m, looked for every 36h\n\
          validation     missing blobs allowed, URLs matching ^https://a/ or ^https://b/ and not c$, \

@@ -1,0 +1,128 @@
+//! Names and passwords from a file, as Apache's `htpasswd -B` writes it.
+//!
+//! What is here: when a password is right. Not here: what its owner may do, and how either came with a request.
+//!
+//! bcrypt is slow by design (50 ms and more), and clients send the password with every request. So a pair that was
+//! found right is remembered for some minutes, under a keyed hash of it and of the line it was found right against: a
+//! changed line counts at once. Wrong ones are not remembered; who sends many has to wait.
+
+mod checks;
+mod create;
+mod users;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backoff::BackoffOptions;
+use crate::clock::Clock;
+use crate::secret::Secret;
+use crate::watched::{Watched, WatchedError};
+use checks::Checks;
+use users::Users;
+
+pub use create::CreateError;
+pub use users::LineError;
+
+/// A file of names and passwords.
+#[derive(Debug)]
+pub struct Htpasswd {
+    users: Watched<Users>,
+    checks: Checks,
+}
+
+/// How much may be done at once, and for how long it counts.
+#[derive(Debug, Clone)]
+pub struct HtpasswdOptions {
+    /// How many passwords are looked at at once; each takes a processor for as long.
+    pub concurrency: usize,
+    /// How many more may wait for their turn; beyond that the answer is [`HtpasswdError::Busy`].
+    pub queue: usize,
+    /// How long a password that was found right is taken without another look.
+    pub remember: Duration,
+    /// How many such passwords are remembered.
+    pub remembered: usize,
+    /// What wrong passwords lead to.
+    pub backoff: BackoffOptions,
+}
+
+/// What comes of a name and a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// They belong together.
+    Accepted,
+    /// They do not, or there is no such name.
+    Refused,
+    /// Nobody has looked: there were too many wrong ones for this name from this address.
+    TooManyFailures {
+        /// When it may be tried again.
+        retry_after: Duration,
+    },
+}
+
+/// Why nothing can be said of a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HtpasswdError {
+    /// More are waiting than the queue is long.
+    #[error("too many passwords are waiting to be checked")]
+    Busy,
+    /// The check came to no end.
+    #[error("the check of a password broke off")]
+    Failed,
+}
+
+impl Default for HtpasswdOptions {
+    fn default() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            // Somebody has to go on with everything else.
+            concurrency: (processors / 2).max(1),
+            queue: 64,
+            remember: Duration::from_secs(5 * 60),
+            remembered: 4_096,
+            backoff: BackoffOptions::default(),
+        }
+    }
+}
+
+// === impl Htpasswd ===
+
+impl Htpasswd {
+    /// Reads the file. It is an error if it is missing: see [`Htpasswd::create`].
+    pub async fn open(
+        path: impl Into<PathBuf>,
+        options: &HtpasswdOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, WatchedError> {
+        let parse = |bytes: &[u8]| Ok(Users::parse(bytes)?);
+        let users = Watched::open(path, Arc::clone(&clock), parse).await?;
+        Ok(Self { users, checks: Checks::new(options, clock) })
+    }
+
+    /// Makes a file that is missing, with the user `docker` and a password that nobody knows, and gives the password:
+    /// to be shown to the operator once and to be kept nowhere.
+    pub async fn create(path: impl Into<PathBuf>) -> Result<Secret, CreateError> {
+        create::create(path.into()).await
+    }
+
+    /// Whether `password` is `user`'s, asked from `address`.
+    pub async fn verify(
+        &self,
+        user: &str,
+        password: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Verdict, HtpasswdError> {
+        let users = self.users.get().await;
+        self.checks.verify(users.line(user), user, password, address).await
+    }
+
+    /// What the user's password is stored as, if anything could match it: for what is to end with the password.
+    pub(crate) async fn stored(&self, user: &str) -> Option<Arc<str>> {
+        let line = self.users.get().await.line(user);
+        line.can_match.then_some(line.hash)
+    }
+}
+
+#[cfg(test)]
+mod tests;

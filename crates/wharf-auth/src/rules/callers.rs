@@ -1,0 +1,230 @@
+//! Which callers a rule is about.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use serde_json::Value;
+
+use super::glob::Glob;
+use super::rule::Problem;
+use super::{Miss, Rule, RuleError, RulePlace};
+use crate::caller::Caller;
+
+/// Conditions on the caller; all must hold.
+#[derive(Debug, Clone)]
+pub(super) struct Callers {
+    who: Vec<Who>,
+    common_names: Vec<Glob>,
+    subjects: Vec<Glob>,
+    claims: Vec<Claim>,
+    networks: Vec<IpNet>,
+}
+
+/// Something in the caller's token.
+#[derive(Debug, Clone)]
+struct Claim {
+    name: Box<str>,
+    globs: Vec<Glob>,
+}
+
+#[derive(Debug, Clone)]
+enum Who {
+    Everyone,
+    Anonymous,
+    Authenticated,
+    Named(Glob),
+    InGroup(Arc<Group>),
+}
+
+/// A group: those listed, and those who bring it along.
+#[derive(Debug)]
+struct Group {
+    name: Box<str>,
+    /// In order, to be searched.
+    members: Vec<String>,
+}
+
+/// The groups that are defined beside the rules.
+#[derive(Debug)]
+pub(super) struct Groups(BTreeMap<String, Arc<Group>>);
+
+// === impl Groups ===
+
+impl Groups {
+    pub(super) fn new(groups: BTreeMap<String, Vec<String>>) -> Result<Self, RuleError> {
+        let group = |(name, mut members): (String, Vec<String>)| {
+            let wrong =
+                |problem: String| RuleError { place: RulePlace::Group { name: name.clone() }, problem };
+            if name.is_empty() {
+                return Err(wrong("a group needs a name".to_owned()));
+            }
+            if let Some(member) = members.iter().find(|member| !is_plain_name(member)) {
+                return Err(wrong(format!(
+                    "`{member}` is no user's name: members are written out, one by one"
+                )));
+            }
+            members.sort();
+            let group = Group { name: name.as_str().into(), members };
+            Ok((name, Arc::new(group)))
+        };
+        groups.into_iter().map(group).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn named(&self, name: &str, foreign: &mut Vec<String>) -> Arc<Group> {
+        self.0.get(name).cloned().unwrap_or_else(|| {
+            foreign.push(name.to_owned());
+            Arc::new(Group { name: name.into(), members: Vec::new() })
+        })
+    }
+}
+
+/// Whether it is a name, and not one of the words and patterns that a rule may have in its place.
+fn is_plain_name(text: &str) -> bool {
+    let word = matches!(text, "" | "everyone" | "anonymous" | "authenticated");
+    !word && !text.contains('*') && !text.starts_with("group:") && !text.starts_with("user:")
+}
+
+// === impl Callers ===
+
+impl Callers {
+    pub(super) fn new(rule: &Rule, groups: &Groups, foreign: &mut Vec<String>) -> Result<Self, Problem> {
+        let who = rule.callers.iter().map(|text| Who::new(text, groups, foreign));
+        let callers = Self {
+            who: who.collect::<Result<_, _>>().map_err(|problem| ("callers", problem))?,
+            common_names: globs("commonnames", &rule.common_names)?,
+            subjects: globs("subjects", &rule.subjects)?,
+            claims: claims(&rule.claims)?,
+            networks: networks(&rule.networks)?,
+        };
+        if callers.who.is_empty() && !callers.have_proof() {
+            let problem = "say who: names, group:<name>, authenticated, anonymous or everyone";
+            return Err(("callers", problem.to_owned()));
+        }
+        Ok(callers)
+    }
+
+    /// Whether something must hold that only a certificate or a token can show.
+    fn have_proof(&self) -> bool {
+        !(self.common_names.is_empty() && self.subjects.is_empty() && self.claims.is_empty())
+    }
+
+    pub(super) fn look_at_address(&self) -> bool {
+        !self.networks.is_empty()
+    }
+
+    /// Whether it is possible that somebody fits who has not said who they are.
+    pub(super) fn may_be_anonymous(&self) -> bool {
+        let open = |who: &Who| matches!(who, Who::Everyone | Who::Anonymous);
+        !self.have_proof() && self.who.iter().any(open)
+    }
+
+    pub(super) fn fit(&self, caller: &Caller) -> bool {
+        self.miss(caller).is_none()
+    }
+
+    /// The first condition that does not hold.
+    pub(super) fn miss(&self, caller: &Caller) -> Option<Miss> {
+        let certificate = caller.certificate.as_deref();
+        if !self.who.is_empty() && !self.who.iter().any(|who| who.is(caller)) {
+            return Some(Miss::Caller);
+        }
+        let name = certificate.and_then(|certificate| certificate.common_name.as_deref());
+        if !holds(&self.common_names, name) {
+            return Some(Miss::CommonName);
+        }
+        if !holds(&self.subjects, certificate.map(|certificate| certificate.subject.as_str())) {
+            return Some(Miss::Subject);
+        }
+        if !self.claims.iter().all(|claim| claim.is_made_by(caller)) {
+            return Some(Miss::Claim);
+        }
+        let inside = |address: IpAddr| self.networks.iter().any(|network| network.contains(&address));
+        let address = caller.address.map(|address| address.to_canonical());
+        (!self.networks.is_empty() && !address.is_some_and(inside)).then_some(Miss::Network)
+    }
+}
+
+// === impl Who ===
+
+impl Who {
+    fn new(text: &str, groups: &Groups, foreign: &mut Vec<String>) -> Result<Self, String> {
+        Ok(match text {
+            "everyone" => Self::Everyone,
+            "anonymous" => Self::Anonymous,
+            "authenticated" => Self::Authenticated,
+            "group:" => return Err("which group? `group:` is followed by its name".to_owned()),
+            _ => match text.strip_prefix("group:") {
+                Some(group) => Self::InGroup(groups.named(group, foreign)),
+                None => Self::Named(Glob::new(text.strip_prefix("user:").unwrap_or(text))?),
+            },
+        })
+    }
+
+    fn is(&self, caller: &Caller) -> bool {
+        let name = caller.known_name();
+        match self {
+            Self::Everyone => true,
+            Self::Anonymous => name.is_none(),
+            Self::Authenticated => name.is_some(),
+            Self::Named(glob) => name.is_some_and(|name| glob.matches(name)),
+            Self::InGroup(group) => {
+                let listed =
+                    |name: &str| group.members.binary_search_by(|member| member.as_str().cmp(name)).is_ok();
+                name.is_some_and(listed) || caller.groups.iter().any(|brought| **brought == *group.name)
+            }
+        }
+    }
+}
+
+fn globs(key: &'static str, patterns: &[String]) -> Result<Vec<Glob>, Problem> {
+    patterns.iter().map(|pattern| Glob::new(pattern).map_err(|problem| (key, problem))).collect()
+}
+
+fn claims(claims: &BTreeMap<String, Vec<String>>) -> Result<Vec<Claim>, Problem> {
+    let claim = |(name, patterns): (&String, &Vec<String>)| match patterns.as_slice() {
+        [] => Err(("claims", format!("`{name}` has no pattern to match; \"**\" is anything"))),
+        patterns => Ok(Claim { name: name.as_str().into(), globs: globs("claims", patterns)? }),
+    };
+    claims.iter().map(claim).collect()
+}
+
+/// Networks, or single addresses.
+fn networks(texts: &[String]) -> Result<Vec<IpNet>, Problem> {
+    let network = |text: &String| {
+        let parsed = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+        parsed.map_err(|_| {
+            ("networks", format!("`{text}` is no network; one looks like 10.0.0.0/8 or fd00::/8"))
+        })
+    };
+    texts.iter().map(network).collect()
+}
+
+/// Whether one of the patterns matches; without patterns there is nothing to hold.
+fn holds(globs: &[Glob], text: Option<&str>) -> bool {
+    globs.is_empty() || text.is_some_and(|text| globs.iter().any(|glob| glob.matches(text)))
+}
+
+// === impl Claim ===
+
+impl Claim {
+    fn is_made_by(&self, caller: &Caller) -> bool {
+        let value = caller.token.as_ref().and_then(|token| token.claims.get(&*self.name));
+        value.is_some_and(|value| match value {
+            Value::Array(values) => values.iter().any(|value| is_claimed(value, &self.globs)),
+            single => is_claimed(single, &self.globs),
+        })
+    }
+}
+
+fn is_claimed(value: &Value, globs: &[Glob]) -> bool {
+    match value {
+        Value::String(text) => holds(globs, Some(text)),
+        Value::Bool(true) => holds(globs, Some("true")),
+        Value::Bool(false) => holds(globs, Some("false")),
+        // The only thing that allocates, and nobody writes rules about numbers.
+        Value::Number(number) => holds(globs, Some(&number.to_string())),
+        Value::Null | Value::Array(_) | Value::Object(_) => false,
+    }
+}

@@ -1,0 +1,149 @@
+//! Whom a rule is about.
+
+use super::*;
+
+fn fits(rule: Rule, caller: &Caller) -> bool {
+    may(&rules([rule], []), caller, Action::Pull, "x")
+}
+
+fn to(callers: &str) -> Rule {
+    rule(callers, "pull", "")
+}
+
+#[test]
+fn words_mean_kinds_of_callers_and_other_texts_names() {
+    let empty = Caller { name: Some("".into()), ..Caller::default() };
+    for (callers, caller, expected) in [
+        ("everyone", anonymous(), true),
+        ("everyone", named("a"), true),
+        ("anonymous", anonymous(), true),
+        ("anonymous", named("a"), false),
+        ("anonymous", empty.clone(), true),
+        ("authenticated", empty, false),
+        ("authenticated", anonymous(), false),
+        ("authenticated", named("a"), true),
+        ("a b", named("b"), true),
+        ("a b", named("c"), false),
+        ("a", anonymous(), false),
+        ("ci-*", named("ci-1"), true),
+        ("ci-*", named("ci/1"), false),
+        ("ci-*", anonymous(), false),
+        ("user:everyone", named("a"), false),
+        ("user:everyone", named("everyone"), true),
+        ("everyone", named("everyone"), true),
+        ("admins", named("admins"), true),
+    ] {
+        assert_eq!(fits(to(callers), &caller), expected, "{callers} {caller:?}");
+    }
+}
+
+#[test]
+fn a_group_is_those_listed_and_those_who_bring_it() {
+    let rules = rules([to("group:admins group:other")], [("admins", "bob alice")]);
+    let brings = |group: &str| Caller { groups: vec![group.into()], ..named("x") };
+    for (caller, expected) in [
+        (named("alice"), true),
+        (named("bob"), true),
+        (named("carol"), false),
+        // A name is not a group.
+        (named("admins"), false),
+        (named("group:admins"), false),
+        (brings("admins"), true),
+        (brings("other"), true),
+        (brings("alice"), false),
+        (anonymous(), false),
+    ] {
+        assert_eq!(may(&rules, &caller, Action::Pull, "x"), expected, "{caller:?}");
+    }
+    assert_eq!(rules.foreign_groups(), ["other"]);
+}
+
+#[test]
+fn a_certificate_is_looked_at_by_common_name_or_as_a_whole() {
+    let certificate = ClientCertificate {
+        subject: "CN=node-1.example.com,O=acme".to_owned(),
+        common_name: Some("node-1.example.com".to_owned()),
+    };
+    let shown = Caller { certificate: Some(Arc::new(certificate)), ..named("node-1") };
+    let nameless = ClientCertificate { subject: "O=acme".to_owned(), common_name: None };
+    let nameless = Caller { certificate: Some(Arc::new(nameless)), ..anonymous() };
+    for (common_names, subjects, shown_fits, nameless_fits) in [
+        ("*.example.com", "", true, false),
+        ("*", "", true, false),
+        ("other", "", false, false),
+        ("", "CN=*,O=acme", true, false),
+        ("", "O=*", false, true),
+        ("*.example.com", "CN=*,O=other", false, false),
+        // A common name is not a subject.
+        ("CN=node-1.example.com,O=acme", "", false, false),
+        ("", "node-1.example.com", false, false),
+    ] {
+        let rule = Rule { common_names: list(common_names), subjects: list(subjects), ..to("") };
+        for (caller, expected) in
+            [(&shown, shown_fits), (&nameless, nameless_fits), (&named("node-1"), false)]
+        {
+            assert_eq!(fits(rule.clone(), caller), expected, "{rule} {caller:?}");
+        }
+        assert!(!rules([rule], []).anonymous_may_do_anything());
+    }
+}
+
+#[test]
+fn a_token_has_to_claim_all_that_a_rule_wants() {
+    let job = with_token(&json!({
+        "repository": "acme/app", "sub": "repo:acme/app:ref:refs/heads/main",
+        "roles": ["reader", "writer"], "protected": true, "run": 7, "nothing": null, "deep": {"a": "b"},
+    }));
+    for (claims, expected) in [
+        (vec![("repository", "acme/*")], true),
+        (vec![("repository", "other/*")], false),
+        (vec![("sub", "repo:acme/app:ref:refs/heads/*")], true),
+        (vec![("sub", "repo:acme/app:*")], false),
+        (vec![("sub", "repo:acme/app:**")], true),
+        (vec![("repository", "acme/*"), ("roles", "admin writer")], true),
+        (vec![("repository", "acme/*"), ("roles", "admin")], false),
+        (vec![("protected", "true"), ("run", "7")], true),
+        (vec![("protected", "false")], false),
+        (vec![("absent", "**")], false),
+        (vec![("nothing", "**")], false),
+        (vec![("deep", "**")], false),
+    ] {
+        let claims = claims.into_iter().map(|(claim, patterns)| (claim.to_owned(), list(patterns)));
+        let rule = Rule { claims: claims.collect(), ..to("") };
+        assert_eq!(fits(rule.clone(), &job), expected, "{rule}");
+        assert!(!fits(rule, &named("job")));
+    }
+}
+
+#[test]
+fn a_network_holds_addresses_however_they_are_written() {
+    let rule = Rule { networks: list("10.0.0.0/8 192.0.2.7 fd00::/8"), ..to("everyone") };
+    for (address, expected) in [
+        ("10.1.2.3", true),
+        ("::ffff:10.1.2.3", true),
+        ("192.0.2.7", true),
+        ("192.0.2.8", false),
+        ("fd00::1", true),
+        ("2001:db8::1", false),
+    ] {
+        let caller = Caller { address: Some(address.parse().unwrap()), ..anonymous() };
+        assert_eq!(fits(rule.clone(), &caller), expected, "{address}");
+    }
+    assert!(!fits(rule.clone(), &anonymous()));
+    assert!(rules([rule], []).look_at_addresses() && !example().look_at_addresses());
+}
+
+#[test]
+fn all_conditions_on_a_caller_must_hold() {
+    let rule =
+        Rule { networks: list("10.0.0.0/8"), claims: [("team".to_owned(), list("a"))].into(), ..to("job") };
+    let right = Caller { address: Some("10.0.0.1".parse().unwrap()), ..with_token(&json!({"team": "a"})) };
+    assert!(fits(rule.clone(), &right));
+    for wrong in [
+        Caller { name: Some("other".into()), ..right.clone() },
+        Caller { address: None, ..right.clone() },
+        Caller { token: None, ..right },
+    ] {
+        assert!(!fits(rule.clone(), &wrong), "{wrong:?}");
+    }
+}

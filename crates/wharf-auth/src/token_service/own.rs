@@ -1,0 +1,222 @@
+//! Our own tokens as values: what an access token and a refresh token say, and for how long that is true.
+//!
+//! It knows whose name it writes into a token and not why they may have it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::keys::KeyRing;
+use crate::caller::{Grant, Token};
+
+/// How far the clocks of two replicas may be apart.
+const LEEWAY: Duration = Duration::from_secs(60);
+
+/// The `typ` of what opens repositories.
+const ACCESS: &str = "JWT";
+/// The `typ` of what only the token service takes.
+const REFRESH: &str = "refresh+JWT";
+
+/// How tokens are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenOptions {
+    /// For whom they are: the `service` of the challenge, in `aud` and `iss`.
+    pub service: String,
+    /// How long one opens repositories.
+    pub lifetime: Duration,
+    /// How long one takes a password's place at the token service; zero for never.
+    pub refresh_lifetime: Duration,
+}
+
+impl Default for TokenOptions {
+    fn default() -> Self {
+        Self {
+            service: "registry".to_owned(),
+            lifetime: Duration::from_mins(5),
+            refresh_lifetime: Duration::from_hours(90 * 24),
+        }
+    }
+}
+
+/// What a refresh token says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Refresh {
+    iss: String,
+    aud: String,
+    /// Whose it is.
+    pub(super) sub: String,
+    iat: u64,
+    exp: u64,
+    /// Of the password as it was stored when this was issued; another one revokes it.
+    pub(super) fingerprint: String,
+}
+
+/// An access token of ours.
+pub(super) struct ReadToken {
+    pub(super) token: Token,
+    /// Which key has signed it.
+    pub(super) key: Arc<str>,
+    /// From when on it is none any more.
+    pub(super) until: SystemTime,
+}
+
+/// A token that grants this, with an id of its own.
+pub(super) fn access_token(
+    keys: &KeyRing,
+    options: &TokenOptions,
+    now: SystemTime,
+    subject: &str,
+    access: &[Grant],
+) -> Result<String, serde_json::Error> {
+    let access: Vec<Value> = access
+        .iter()
+        .map(|grant| json!({ "type": grant.kind, "name": grant.name, "actions": grant.actions }))
+        .collect();
+    let issued = seconds(now);
+    let claims = json!({
+        "iss": options.service,
+        "sub": subject,
+        "aud": options.service,
+        "exp": issued + options.lifetime.as_secs(),
+        "nbf": issued,
+        "iat": issued,
+        "jti": uuid::Uuid::now_v7().to_string(),
+        "access": access,
+    });
+    keys.sign(ACCESS, &claims)
+}
+
+/// What a token of ours grants, if it is one and its time is now.
+pub(super) fn read_access_token(
+    keys: &KeyRing,
+    options: &TokenOptions,
+    now: SystemTime,
+    token: &str,
+) -> Option<ReadToken> {
+    let (claims, key): (Map<String, Value>, _) = keys.verify(ACCESS, token)?;
+    let text = |name: &str| claims.get(name).and_then(Value::as_str);
+    let number = |name: &str| claims.get(name).and_then(Value::as_u64);
+    let is_ours = text("iss")? == options.service && text("aud")? == options.service;
+    let until = UNIX_EPOCH.checked_add(Duration::from_secs(number("exp")?))?.checked_add(LEEWAY)?;
+    let is_now = now < until && number("nbf")? <= seconds(now) + LEEWAY.as_secs();
+    let access = claims.get("access")?.as_array()?.iter().map(grant).collect::<Option<Vec<_>>>()?;
+    let subject = text("sub")?.to_owned();
+    let token = Token { subject, access: Some(access), claims };
+    (is_ours && is_now).then_some(ReadToken { token, key, until })
+}
+
+fn grant(value: &Value) -> Option<Grant> {
+    let text = |name: &str| value.get(name)?.as_str().map(str::to_owned);
+    let actions = value.get("actions")?.as_array()?.iter().map(|action| action.as_str().map(str::to_owned));
+    Some(Grant { kind: text("type")?, name: text("name")?, actions: actions.collect::<Option<_>>()? })
+}
+
+/// A token in the place of a password that is stored as `stored`.
+pub(super) fn refresh_token(
+    keys: &KeyRing,
+    options: &TokenOptions,
+    now: SystemTime,
+    subject: &str,
+    stored: &str,
+) -> Result<String, serde_json::Error> {
+    let issued = seconds(now);
+    let claims = Refresh {
+        iss: options.service.clone(),
+        aud: options.service.clone(),
+        sub: subject.to_owned(),
+        iat: issued,
+        exp: issued + options.refresh_lifetime.as_secs(),
+        fingerprint: keys.fingerprints(stored).next().unwrap_or_default(),
+    };
+    keys.sign(REFRESH, &claims)
+}
+
+/// What a refresh token of ours says, if it is one and its time is now. Whether the password is still the one it was
+/// made for is to be asked of [`still_stored`].
+pub(super) fn read_refresh_token(
+    keys: &KeyRing,
+    options: &TokenOptions,
+    now: SystemTime,
+    token: &str,
+) -> Option<Refresh> {
+    let (refresh, _key): (Refresh, _) = keys.verify(REFRESH, token)?;
+    let is_ours = refresh.iss == options.service && refresh.aud == options.service;
+    (is_ours && seconds(now) < refresh.exp).then_some(refresh)
+}
+
+/// Whether the password is stored as it was.
+pub(super) fn still_stored(keys: &KeyRing, refresh: &Refresh, stored: &str) -> bool {
+    // The token is signed, so nobody can try one fingerprint after the other: how long this takes tells nothing.
+    keys.fingerprints(stored).any(|fingerprint| fingerprint == refresh.fingerprint)
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    // Before 1970 every token is of the future.
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(1_767_225_600)
+    }
+
+    fn grants() -> Vec<Grant> {
+        vec![Grant { kind: "repository".into(), name: "a".into(), actions: vec!["pull".into()] }]
+    }
+
+    #[test]
+    fn a_token_says_what_was_put_in_and_is_true_for_its_time() {
+        let (keys, options) = (KeyRing::random().unwrap(), TokenOptions::default());
+        let token = access_token(&keys, &options, now(), "alice", &grants()).unwrap();
+        let read = |at: SystemTime| read_access_token(&keys, &options, at, &token);
+
+        let seen = read(now()).unwrap().token;
+        assert_eq!((seen.subject.as_str(), seen.access), ("alice", Some(grants())));
+        for claim in ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "access"] {
+            assert!(seen.claims.contains_key(claim), "{claim}");
+        }
+        let after = |seconds: u64| now() + Duration::from_secs(seconds);
+        assert!(read(after(300 + 59)).is_some());
+        assert!(read(after(300 + 60)).is_none());
+        assert!(read(now() - Duration::from_secs(60)).is_some());
+        assert!(read(now() - Duration::from_secs(61)).is_none());
+    }
+
+    #[test]
+    fn a_token_is_for_one_service() {
+        let keys = KeyRing::random().unwrap();
+        let (ours, other) =
+            (TokenOptions::default(), TokenOptions { service: "other".into(), ..TokenOptions::default() });
+        let token = access_token(&keys, &other, now(), "alice", &[]).unwrap();
+        assert!(read_access_token(&keys, &ours, now(), &token).is_none());
+        let token = refresh_token(&keys, &other, now(), "alice", "hash").unwrap();
+        assert!(read_refresh_token(&keys, &ours, now(), &token).is_none());
+    }
+
+    #[test]
+    fn a_refresh_token_opens_nothing_and_an_access_token_refreshes_nothing() {
+        let (keys, options) = (KeyRing::random().unwrap(), TokenOptions::default());
+        let access = access_token(&keys, &options, now(), "alice", &grants()).unwrap();
+        let refresh = refresh_token(&keys, &options, now(), "alice", "hash").unwrap();
+        assert!(read_access_token(&keys, &options, now(), &refresh).is_none());
+        assert!(read_refresh_token(&keys, &options, now(), &access).is_none());
+    }
+
+    #[test]
+    fn a_refresh_token_ends_with_the_password_or_its_time() {
+        let (keys, options) = (KeyRing::random().unwrap(), TokenOptions::default());
+        let token = refresh_token(&keys, &options, now(), "alice", "hash").unwrap();
+        let read = |at| read_refresh_token(&keys, &options, at, &token);
+
+        let refresh = read(now()).unwrap();
+        assert_eq!(refresh.sub, "alice");
+        assert!(still_stored(&keys, &refresh, "hash"));
+        assert!(!still_stored(&keys, &refresh, "another"));
+        assert!(read(now() + options.refresh_lifetime).is_none());
+    }
+}

@@ -1,0 +1,7 @@
+//! Who calls, through the socket: challenges byte for byte, the token endpoint's forms, and credentials that change under
+//! load.
+
+mod challenges;
+mod endpoint;
+mod load;
+mod world;

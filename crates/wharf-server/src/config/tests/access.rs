@@ -1,0 +1,161 @@
+//! `auth` and `access`: what they mean, and every line that a mistake in them is shown as.
+
+use super::*;
+
+const TOKEN: &str = "realm: 'https://auth.example.com/token', service: registry, issuer: auth";
+
+#[track_caller]
+fn check_means(lines: &str, expected: &[&str]) {
+    let said = based(lines).to_string();
+    let found: Vec<&str> =
+        said.lines().filter(|line| line.starts_with("access ") || line.starts_with("tokens ")).collect();
+    assert_eq!(found, expected, "{lines}");
+}
+
+#[test]
+fn what_is_in_force_is_said_in_a_line() {
+    check_means(
+        "auth: {htpasswd: {realm: R, path: /a}}",
+        &["access         passwords in /a, who is known may do everything"],
+    );
+    check_means(
+        &format!("auth: {{token: {{{TOKEN}, jwks: 'https://auth.example.com/keys'}}}}"),
+        &["access         tokens of auth from https://auth.example.com/token for registry, no rules"],
+    );
+    check_means(
+        "auth: {token: {service: s, issuer: i, jwks: /k, autoredirect: true}}",
+        &["access         tokens of i from /auth/token of the same host for s, no rules"],
+    );
+    check_means("access: {rules: [{callers: everyone, actions: pull}]}", &["access         1 rule"]);
+}
+
+#[test]
+fn our_own_tokens_are_given_out_where_somebody_anonymous_may_do_something() {
+    let passwords = "auth: {htpasswd: {realm: R, path: /a}}\naccess: ";
+    let open = "{rules: [{callers: everyone, actions: pull}, {callers: ci, actions: push}]}";
+    let access = "access         passwords in /a, 2 rules";
+    let random = "tokens         of our own for the service registry, good for 300s, signed with a key that ends with the process; set http.secret to share and keep it";
+    check_means(&format!("{passwords}{open}"), &[access, random]);
+    check_means(
+        &format!("{passwords}{{rules: [{{callers: ci, actions: push}}]}}"),
+        &["access         passwords in /a, 1 rule"],
+    );
+    let off = "{tokens: {enabled: false}, rules: [{callers: everyone, actions: pull}]}";
+    check_means(&format!("{passwords}{off}"), &["access         passwords in /a, 1 rule"]);
+    check_means(
+        &format!("{passwords}{{tokens: {{enabled: true, service: r, lifetime: 1h, keys: [/new, /old]}}}}"),
+        &[
+            "access         passwords in /a, who is known may do everything",
+            "tokens         of our own for the service r, good for 3600s, signed with the key in /new",
+        ],
+    );
+}
+
+#[test]
+fn a_door_that_was_named_is_never_left_open() {
+    check_based_errors(
+        "auth: htpasswd",
+        &[
+            "config.yml: auth.htpasswd.realm: missing; set it to what the passwords are for, as in `realm: Registry`",
+            "config.yml: auth.htpasswd.path: missing; set it to the file that `htpasswd -B` writes",
+        ],
+    );
+    check_based_errors(
+        "auth: {token: {service: s, issuer: i, realm: nowhere}}",
+        &[
+            "config.yml:4:46: auth.token.realm: expected the URL of a token server such as https://auth.example.com/token, got \"nowhere\"",
+            "config.yml: auth.token.rootcertbundle: missing; set this to a file of certificates, or auth.token.jwks to a file or URL of keys",
+        ],
+    );
+    check_based_errors(
+        "access: {rules: }",
+        &["config.yml: access.rules: expected a list of rules, got nothing"],
+    );
+    check_based_errors(
+        "access: {rules: []}",
+        &["config.yml:4:17: access.rules: expected a rule at least: without any nobody may do anything"],
+    );
+    check_based_errors(
+        "access: {groups: {a: [b]}}",
+        &["config.yml: access.rules: missing; groups mean nothing without rules"],
+    );
+}
+
+#[test]
+fn a_rule_that_cannot_be_is_one_line() {
+    let check =
+        |rule: &str, expected: &str| check_based_errors(&format!("access: {{rules: [{rule}]}}"), &[expected]);
+    check("everyone", "config.yml:4:18: access.rules[0]: expected a mapping, got \"everyone\"");
+    check(
+        "{actions: pull}",
+        "config.yml:4:18: access.rules[0].callers: say who: names, group:<name>, authenticated, anonymous or everyone",
+    );
+    check(
+        "{callers: everyone, actions: pul}",
+        "config.yml:4:47: access.rules[0].actions: `pul` is none of pull, push, delete, catalog, admin and \"*\"",
+    );
+    check(
+        "{callers: everyone, actions: pull, effect: maybe}",
+        "config.yml:4:61: access.rules[0].effect: expected allow or deny, got \"maybe\"",
+    );
+    check(
+        "{callers: everyone, actions: pull, repositories: []}",
+        "config.yml:4:67: access.rules[0].repositories: expected an entry at least; leave the key out where it is not to count",
+    );
+    check(
+        "{callers: everyone, actions: [pull, [push]]}",
+        "config.yml:4:54: access.rules[0].actions[1]: expected text, got a list",
+    );
+    check(
+        "{callers: everyone, actions: push, immutabletags: 'v 1'}",
+        "config.yml:4:68: access.rules[0].immutabletags: `v 1` matches no tag: there is never a ' ' in one",
+    );
+}
+
+#[test]
+fn tokens_of_two_servers_are_one_too_many() {
+    check_based_errors(
+        &format!(
+            "auth: {{htpasswd: {{realm: R, path: /a}}, token: {{{TOKEN}, jwks: /k}}}}\naccess: {{tokens: {{enabled: true}}}}"
+        ),
+        &[
+            "config.yml:5:28: access.tokens.enabled: auth.token sends clients to another token server, and they can be sent to one only",
+        ],
+    );
+    check_based_errors(
+        "access: {tokens: {enabled: true, lifetime: 30s}}",
+        &[
+            "config.yml:4:44: access.tokens.lifetime: expected a duration of a minute at least such as 5m, got \"30s\"",
+            "config.yml:4:28: access.tokens.enabled: there is nobody to give tokens to: set auth.htpasswd",
+        ],
+    );
+}
+
+#[test]
+fn secrets_are_shown_nowhere() {
+    let config = based("auth: {htpasswd: {realm: R, path: /a}}\nhttp: {addr: ':1', secret: hunter2}");
+    assert!(!format!("{config:?} {config}").contains("hunter2"));
+    check_errors(
+        "version: 0.1\nstorage: filesystem\nhttp: {addr: ':1', secret: hunter2, secretfile: /s}\n",
+        &["config.yml:3:49: http.secretfile: http.secret is set, too: keep one of them"],
+    );
+}
+
+#[test]
+fn rules_that_look_at_networks_want_to_know_the_proxies() {
+    let rules = "access: {rules: [{callers: everyone, actions: pull, networks: 10.0.0.0/8}]}";
+    check_based_warnings(
+        rules,
+        &[
+            "config.yml:4:17: access.rules: rules look at networks, and no proxy is believed in that: name yours in http.trustedproxies, or write `[]` there",
+        ],
+    );
+    check_warnings(
+        &format!("version: 0.1\nstorage: filesystem\nhttp: {{addr: ':1', trustedproxies: []}}\n{rules}\n"),
+        &[],
+    );
+    check_based_warnings(
+        "access: {rules: [{callers: group:admin, actions: pull}], groups: {admins: [a]}}",
+        &["config.yml:4:17: access.rules: nobody is in these groups: admin"],
+    );
+}
