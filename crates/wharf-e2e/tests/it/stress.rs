@@ -99,6 +99,7 @@ impl World {
             reference,
             digest: None,
             tags: Vec::new(),
+            immutable: Vec::new(),
             content_type: Some(manifest.media_type.clone()),
             bytes: manifest.bytes.clone(),
         };
