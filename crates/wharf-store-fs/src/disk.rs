@@ -15,12 +15,15 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{CWD, FlockOperation, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, ResolveFlags, Timespec, Timestamps,
+    UTIME_NOW,
+};
 use rustix::io::Errno;
 use wharf_store::{Error, Result, Retry};
 
 use self::folders::{Folders, make_root};
-use self::listing::{Listings, names_in};
+use self::listing::Listings;
 pub(crate) use self::lock::lock;
 pub(crate) use self::place::{Level, Place};
 pub(crate) use self::wave::{Synced, Wave};
@@ -29,6 +32,9 @@ use crate::Fsync;
 
 /// How this backend is called in errors.
 pub(crate) const BACKEND: &str = "filesystem";
+
+/// Room for the names in a folder that are read at once when one of them is enough.
+const ENTRIES_BYTES: usize = 1024;
 
 /// A directory with a registry in it.
 #[derive(Debug)]
@@ -125,11 +131,26 @@ impl Disk {
 
     /// Whether any name below `level` counts.
     pub(crate) fn has_children(&self, level: &Level) -> Result<bool> {
-        let folder = self.path(&level.path);
-        let names = absent_as_none(names_in(&folder)).map_err(|source| failed("list", &folder, source))?;
-        for name in names.into_iter().flatten() {
-            let name = name.map_err(|source| failed("list", &folder, source))?;
-            if self.counts(&folder, &name, level)? {
+        let found = absent_as_none(self.find_child(level));
+        Ok(found.map_err(|source| failed("list", &self.path(&level.path), source))?.unwrap_or_default())
+    }
+
+    /// As few system calls as will do: a page of the catalog asks for every repository on it.
+    fn find_child(&self, level: &Level) -> io::Result<bool> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::openat(&self.handle, level.path.as_str(), flags, Mode::empty())?;
+        let mut buffer = [std::mem::MaybeUninit::uninit(); ENTRIES_BYTES];
+        let mut entries = RawDir::new(&folder, &mut buffer);
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            let name = match entry.file_name().to_str() {
+                Ok("." | "..") | Err(_) => continue,
+                Ok(_) if entry.file_type() == FileType::RegularFile => continue,
+                Ok(name) => name,
+            };
+            let Some(holding) = level.holding else { return Ok(true) };
+            let looked = rustix::fs::statat(&folder, format!("{name}/{holding}"), AtFlags::empty());
+            if absent_as_none(looked.map_err(Into::into))?.is_some() {
                 return Ok(true);
             }
         }
@@ -141,8 +162,7 @@ impl Disk {
             return Ok(true);
         };
         let path = folder.join(name).join(holding);
-        let found =
-            absent_as_none(rustix::fs::statat(CWD, &path, rustix::fs::AtFlags::empty()).map_err(Into::into));
+        let found = absent_as_none(rustix::fs::statat(CWD, &path, AtFlags::empty()).map_err(Into::into));
         Ok(found.map_err(|source| failed("look at", &path, source))?.is_some())
     }
 

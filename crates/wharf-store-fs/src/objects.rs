@@ -10,7 +10,7 @@ use rustix::io::ReadWriteFlags;
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{Objects, Put, PutIf, PutOutcome, Result};
 
-use crate::disk::{Cached, Level, Place, Write};
+use crate::disk::{Cached, Disk, Level, Place, Write};
 use crate::{FsStore, blocking};
 
 /// Room for a link (136 bytes for sha512) and then some; a longer object is read where it may wait.
@@ -57,6 +57,13 @@ impl Objects for FsStore {
     async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
         let (level, after, now) = (Level::from(dir), after.map(str::to_owned), self.clock.now());
         self.blocking(move |disk| disk.children(&level, after.as_deref(), limit, now)).await
+    }
+
+    async fn children_of_each(&self, dirs: &[Dir<'_>], limit: usize) -> Result<Vec<Vec<String>>> {
+        let (levels, now) = (dirs.iter().map(Level::from).collect::<Vec<_>>(), self.clock.now());
+        let children =
+            move |disk: &Disk| levels.iter().map(|level| disk.children(level, None, limit, now)).collect();
+        self.blocking(children).await
     }
 
     async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {

@@ -175,6 +175,11 @@ impl Objects for FailingStore {
         self.inner.children(dir, after, limit).await
     }
 
+    async fn children_of_each(&self, dirs: &[Dir<'_>], limit: usize) -> Result<Vec<Vec<String>>> {
+        self.call("list several")?;
+        self.inner.children_of_each(dirs, limit).await
+    }
+
     async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
         self.call("look for any")?;
         self.inner.have_children(dirs).await

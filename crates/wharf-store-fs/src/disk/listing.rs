@@ -159,7 +159,7 @@ impl fmt::Debug for Listings {
 }
 
 /// The names of the folders in `folder`. One that is not UTF-8 is not ours.
-pub(super) fn names_in(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
+fn names_in(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<String>> + use<>> {
     Ok(std::fs::read_dir(folder)?.filter_map(|entry| match entry {
         Ok(entry) if entry.file_type().is_ok_and(|kind| kind.is_file()) => None,
         Ok(entry) => entry.file_name().into_string().ok().map(Ok),

@@ -59,10 +59,10 @@ async fn the_folder_an_interrupted_commit_left_is_found_and_cleared_by_the_purge
     let directory = tempfile::tempdir().unwrap();
     let key = unfinished(&directory, b"bytes").await;
     let store = reopened(&directory, "first");
-    for gone in [Key::UploadData(&key), Key::UploadStartedAt(&key)] {
+    for gone in [Key::UploadStartedAt(&key), Key::UploadData(&key)] {
         std::fs::remove_file(directory.path().join(gone.path())).unwrap();
-        assert!(matches!(store.status(&key).await, Err(Error::UploadNotFound { .. })));
     }
+    assert!(matches!(store.status(&key).await, Err(Error::UploadNotFound { .. })));
     let later = SystemTime::now() + Duration::from_secs(3600);
     let old: Vec<_> = store.uploads(later).try_collect().await.unwrap();
     assert_eq!(old, std::slice::from_ref(&key));

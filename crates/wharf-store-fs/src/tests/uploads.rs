@@ -13,34 +13,54 @@ fn damage(directory: &TempDir, key: &UploadKey) {
 #[tokio::test]
 async fn another_process_goes_on_without_hashing_again() {
     let directory = tempfile::tempdir().unwrap();
-    let key = unfinished(&directory, b"the first half").await;
+    let bytes = noise(600_000);
+    let (half, rest) = bytes.split_at(300_000);
+    let key = unfinished(&directory, half).await;
     // Only a store that believes the record overlooks this.
     damage(&directory, &key);
     let store = reopened(&directory, "first");
-    store.append(&key, 14, once(b", the second")).await.unwrap();
-    store.commit(&key, &Digest::of(b"the first half, the second")).await.unwrap();
+    store.append(&key, 300_000, once(rest)).await.unwrap();
+    store.commit(&key, &Digest::of(&bytes)).await.unwrap();
+}
+
+/// Making and removing a file for it would cost more.
+#[tokio::test]
+async fn a_short_upload_is_hashed_again_rather_than_noted() {
+    let (directory, store) = scratch(Fsync::Full);
+    let key = key("a", "u1");
+    let record = directory.path().join(Key::UploadRecord(&key).path());
+    store.begin(&key, Announced::Nothing).await.unwrap();
+    store.append(&key, 0, once(b"short")).await.unwrap();
+    assert!(!record.exists());
+    store.append(&key, 5, once(noise(100_000))).await.unwrap();
+    assert!(record.exists());
+    store.begin(&key, Announced::Nothing).await.unwrap();
+    assert!(!record.exists(), "it would be believed again");
 }
 
 #[tokio::test]
 async fn state_from_another_boot_is_rehashed() {
     let directory = tempfile::tempdir().unwrap();
-    let key = unfinished(&directory, b"the first half").await;
+    let bytes = noise(600_000);
+    let (half, rest) = bytes.split_at(300_000);
+    let key = unfinished(&directory, half).await;
     damage(&directory, &key);
     let store = reopened(&directory, "second");
-    store.append(&key, 14, once(b", the second")).await.unwrap();
-    let error = store.commit(&key, &Digest::of(b"the first half, the second")).await.unwrap_err();
+    store.append(&key, 300_000, once(rest)).await.unwrap();
+    let error = store.commit(&key, &Digest::of(&bytes)).await.unwrap_err();
     assert!(matches!(error, Error::DigestMismatch { .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn bytes_that_the_record_does_not_know_are_rehashed() {
     let directory = tempfile::tempdir().unwrap();
-    let key = unfinished(&directory, b"ours").await;
+    let key = unfinished(&directory, &noise(100_000)).await;
     let path = directory.path().join(Key::UploadData(&key).path());
-    std::fs::write(&path, b"ours and theirs").unwrap();
+    let all = [&noise(100_000)[..], b" and theirs"].concat();
+    std::fs::write(&path, &all).unwrap();
     let store = reopened(&directory, "first");
-    assert_eq!(store.status(&key).await.unwrap().offset, 15);
-    store.commit(&key, &Digest::of(b"ours and theirs")).await.unwrap();
+    assert_eq!(store.status(&key).await.unwrap().offset, all.len() as u64);
+    store.commit(&key, &Digest::of(&all)).await.unwrap();
 }
 
 #[tokio::test]
@@ -97,10 +117,22 @@ async fn startedat_is_what_the_older_registries_write() {
 }
 
 #[tokio::test]
-async fn a_commit_interrupted_after_the_rename_is_a_closed_upload() {
+async fn a_commit_interrupted_before_the_rename_can_be_done_again() {
     let directory = tempfile::tempdir().unwrap();
     let key = unfinished(&directory, b"bytes").await;
-    std::fs::remove_file(directory.path().join(Key::UploadData(&key).path())).unwrap();
+    std::fs::remove_file(directory.path().join(Key::UploadStartedAt(&key).path())).unwrap();
+    let store = reopened(&directory, "first");
+    assert_eq!(store.status(&key).await.unwrap().offset, 5);
+    store.commit(&key, &Digest::of(b"bytes")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_interrupted_after_the_rename_is_a_closed_upload() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = unfinished(&directory, &noise(100_000)).await;
+    for gone in [Key::UploadStartedAt(&key), Key::UploadData(&key)] {
+        std::fs::remove_file(directory.path().join(gone.path())).unwrap();
+    }
     let store = reopened(&directory, "first");
     assert!(matches!(store.status(&key).await, Err(Error::UploadNotFound { .. })));
     assert!(matches!(store.append(&key, 0, once(b"x")).await, Err(Error::UploadNotFound { .. })));

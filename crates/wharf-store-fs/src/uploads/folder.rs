@@ -1,10 +1,11 @@
 //! The folder of an upload: how it is made, what can be told from it, how it goes.
 //!
-//! It is made in the order `data`, `startedat`, `wharf-upload`, and taken away in the order `data`, `startedat`, the
-//! rest, so that one that is half made or half gone is never mistaken for an upload of nothing.
+//! It is made in the order `data`, `startedat`, and taken away in the order `startedat`, `data`, the rest, so that one
+//! that is half made or half gone is never mistaken for an upload of nothing: that is what `startedat` alone is.
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::time::SystemTime;
 
 use rustix::fs::FlockOperation;
@@ -17,6 +18,10 @@ use crate::disk::{Disk, Level, absent_as_none, failed, lock};
 
 /// How often opening starts again when the upload is closed under our hands. Each time somebody else made progress.
 const ATTEMPTS: usize = 8;
+
+/// What has been hashed is noted for uploads longer than this. Hashing these bytes again takes less time than making and
+/// removing a file.
+pub(super) const WORTH_NOTING_BYTES: u64 = 64 * 1024;
 
 /// Opens a new upload, or starts an old one over.
 ///
@@ -34,7 +39,11 @@ pub(super) fn begin(context: &Context, algorithm: Algorithm, now: SystemTime) ->
     let text = humantime::format_rfc3339_seconds(now).to_string();
     std::fs::write(&started, text).map_err(|source| failed("write", &started, source))?;
     // The record first: that of the bytes that are going would be believed again once as many others had come.
-    write_record(context, &Hasher::new(algorithm))?;
+    if algorithm == Algorithm::Sha256 {
+        remove(disk, &Key::UploadRecord(key))?;
+    } else {
+        write_record(context, &Hasher::new(algorithm))?;
+    }
     data.set_len(0).map_err(|source| failed("empty", &path, source))
 }
 
@@ -59,22 +68,40 @@ pub(super) fn last_change(disk: &Disk, key: &UploadKey) -> Result<Option<SystemT
         .map_err(|source| failed("look at", &folder, source))
 }
 
+/// Takes away the time an upload was begun, before its `data` goes.
+pub(super) fn unstart(disk: &Disk, key: &UploadKey) -> Result<()> {
+    remove(disk, &Key::UploadStartedAt(key))
+}
+
 /// Takes away what is left of an upload whose `data` is gone. A failure costs a few bytes until the purger comes by.
 pub(super) fn clear(disk: &Disk, key: &UploadKey) {
-    let started = disk.path(&Key::UploadStartedAt(key).path());
-    let cleared = absent_as_none(std::fs::remove_file(&started))
-        .map_err(|source| failed("remove", &started, source))
-        .and_then(|_| disk.remove_all(&Level::from(&Dir::Upload(key))));
+    let folder = disk.path(&Dir::Upload(key).path());
+    // Nothing is left of a short one.
+    if std::fs::remove_dir(&folder).is_ok() {
+        return;
+    }
+    let cleared = unstart(disk, key).and_then(|()| disk.remove_all(&Level::from(&Dir::Upload(key))));
     if let Err(error) = cleared {
         tracing::warn!(upload.id = %key.id, error = &error as &dyn std::error::Error, "a closed upload left its folder");
     }
+}
+
+fn remove(disk: &Disk, key: &Key<'_>) -> Result<()> {
+    let path = disk.path(&key.path());
+    absent_as_none(std::fs::remove_file(&path)).map(drop).map_err(|source| failed("remove", &path, source))
 }
 
 /// Written in place and not synced: a torn record does not match its checksum and is not believed.
 pub(super) fn write_record(context: &Context, hasher: &Hasher) -> Result<()> {
     let path = context.disk.path(&Key::UploadRecord(&context.writer.key).path());
     let record = UploadRecord::of(hasher, context.boot.as_str()).encode();
-    std::fs::write(&path, record).map_err(|source| failed("write", &path, source))
+    let write = || -> io::Result<()> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path)?;
+        file.write_all_at(&record, 0)?;
+        // Nearly always as long as the one before; cutting a file off costs more than writing it.
+        if file.metadata()?.len() == record.len() as u64 { Ok(()) } else { file.set_len(record.len() as u64) }
+    };
+    write().map_err(|source| failed("write", &path, source))
 }
 
 /// An open upload.
@@ -88,7 +115,7 @@ fn look(disk: &Disk, key: &UploadKey) -> Result<Option<Found>> {
     let path = disk.path(&Key::UploadData(key).path());
     let data = absent_as_none(std::fs::metadata(&path)).map_err(|source| failed("look at", &path, source))?;
     // An older registry makes `data` with the first byte. We make it at once, so where our record stands without it the
-    // upload was closed. Where that is just being cleared away, the start goes before the record and is read after it.
+    // upload was closed.
     if data.is_none() && disk.read(&Key::UploadRecord(key).path())?.is_some() {
         return Ok(None);
     }

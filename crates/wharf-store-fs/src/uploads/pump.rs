@@ -9,10 +9,10 @@ use super::session::Session;
 use crate::{blocking, joined};
 
 /// A batch goes to the blocking pool when it is this long, unless the pool is still busy with the one before.
-const BATCH_BYTES: usize = 128 * 1024;
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// Receiving stops when this much waits: with the batch being written, twice this is what an upload holds in memory.
-const WAITING_BYTES: usize = 512 * 1024;
+const WAITING_BYTES: usize = 1024 * 1024;
 
 /// As the two above, counted in chunks: a client that sends byte by byte costs more for the counting than for the bytes.
 const BATCH_CHUNKS: usize = 256;

@@ -101,6 +101,7 @@ impl Opened {
     pub(super) fn abort(self) -> Result<()> {
         let (disk, key) = (&self.context.disk, &self.context.writer.key);
         let path = disk.path(&Key::UploadData(key).path());
+        folder::unstart(disk, key)?;
         std::fs::remove_file(&path).map_err(|source| self.failed("remove", source))?;
         folder::clear(disk, key);
         Ok(())
@@ -129,6 +130,7 @@ impl Verified {
     /// Renames the bytes to their place, for good; `prepared` says that its folder has been synced.
     pub(super) fn publish(self, prepared: bool) -> Result<u64> {
         let (disk, key) = (&self.opened.context.disk, &self.opened.context.writer.key);
+        folder::unstart(disk, key)?;
         disk.publish(&disk.path(&Key::UploadData(key).path()), &self.place, prepared)?;
         folder::clear(disk, key);
         Ok(self.size)
@@ -151,7 +153,10 @@ impl Session {
 
     /// Notes how far the bytes are hashed, for whoever goes on. Returns where the upload ends.
     pub(super) fn pause(self) -> Result<u64> {
-        if self.dirty {
+        // One that is there is not left behind: what it says of the algorithm is still needed.
+        let worth_noting =
+            self.hasher.bytes_hashed() > folder::WORTH_NOTING_BYTES || self.opened.record.is_some();
+        if self.dirty && worth_noting {
             folder::write_record(&self.opened.context, &self.hasher)?;
         }
         Ok(self.hasher.bytes_hashed())

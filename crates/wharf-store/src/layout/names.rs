@@ -4,7 +4,7 @@
 //! folder is two things: the repository `a`, and `a/`, all that is below it. What is below waits until the next name of
 //! its own level comes after it.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use wharf_oci::RepositoryName;
 
@@ -18,6 +18,10 @@ const MAX_NAME_BYTES: usize = 255;
 /// Names read of a folder at first; each time there are more, four times as many. A page needs few, and a walk over
 /// everything does not ask a hundred thousand names for a few of them at a time.
 const FIRST_READ: usize = 256;
+
+/// Folders looked into at once, at first and at most: what is below a repository is nearly always nothing, and asking for
+/// each by itself takes longer than the answer.
+const LOOK_AHEAD: (usize, usize) = (16, 128);
 
 /// A walk over the folders that could be repositories. Whether one is, the caller finds out.
 #[derive(Debug)]
@@ -39,6 +43,11 @@ struct Folder {
     after: Option<String>,
     /// How many to read next; 0 if there are no more.
     next_read: usize,
+    /// What is in folders of this one whose turn has not come, as far as it was looked up: by path, the beginnings of
+    /// their listings.
+    ahead: HashMap<String, Vec<String>>,
+    /// How many to look up next.
+    next_look_ahead: usize,
     /// Names visited whose inside is still due. Each is a beginning of the one after it, so the last is due first.
     due: Vec<String>,
 }
@@ -67,7 +76,8 @@ impl<'a> Names<'a> {
             folder.fill(self.objects).await?;
             if let Some(due) = folder.take_due() {
                 if !is_past(&due, &self.after) {
-                    self.within.push(Folder::open(due, &self.after));
+                    let inside = folder.look_into(self.objects, due, &self.after).await?;
+                    self.within.push(inside);
                 }
                 continue;
             }
@@ -102,14 +112,55 @@ impl Folder {
             path => after.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')),
         };
         let component = inside.and_then(|inside| inside.split('/').next()).filter(|name| !name.is_empty());
-        let mut folder =
-            Self { path, read: VecDeque::new(), after: None, next_read: FIRST_READ, due: Vec::new() };
+        let mut folder = Self {
+            path,
+            read: VecDeque::new(),
+            after: None,
+            next_read: FIRST_READ,
+            ahead: HashMap::new(),
+            next_look_ahead: LOOK_AHEAD.0,
+            due: Vec::new(),
+        };
         if let Some(component) = component {
             folder.after = Some(component.to_owned());
             folder.due =
                 beginnings(component).filter(|name| folder.is_name(name)).map(str::to_owned).collect();
         }
         folder
+    }
+
+    /// The folder at `path`, which is one of this folder's, with what is known to be in it.
+    async fn look_into(&mut self, objects: &dyn Objects, path: String, after: &str) -> Result<Self> {
+        let mut inside = Self::open(path, after);
+        if inside.after.is_some() {
+            return Ok(inside);
+        }
+        let names = match self.ahead.remove(&inside.path) {
+            Some(names) => names,
+            None => self.look_ahead(objects, &inside.path).await?,
+        };
+        inside.take(names, FIRST_READ);
+        Ok(inside)
+    }
+
+    /// What is in the folder at `path`; what is in those after it is kept for their turn.
+    async fn look_ahead(&mut self, objects: &dyn Objects, path: &str) -> Result<Vec<String>> {
+        let next = self.read.iter().filter(|name| !name.starts_with('_')).map(|name| self.full(name));
+        let paths: Vec<String> =
+            std::iter::once(path.to_owned()).chain(next).take(self.next_look_ahead).collect();
+        let dirs: Vec<Dir<'_>> = paths.iter().map(|path| Dir::Repositories(path)).collect();
+        let mut each = objects.children_of_each(&dirs, FIRST_READ).await?.into_iter();
+        let names = each.next().unwrap_or_default();
+        self.ahead.extend(paths.into_iter().skip(1).zip(each));
+        self.next_look_ahead = (self.next_look_ahead * 2).min(LOOK_AHEAD.1);
+        Ok(names)
+    }
+
+    /// The next names, of which `asked` were asked for.
+    fn take(&mut self, names: Vec<String>, asked: usize) {
+        self.next_read = if names.len() < asked { 0 } else { asked.saturating_mul(4) };
+        self.after = names.last().cloned().or(self.after.take());
+        self.read = names.into();
     }
 
     /// Whether a folder of this name may be asked for: where to start comes from a client.
@@ -127,9 +178,7 @@ impl Folder {
         }
         let asked = self.next_read;
         let names = objects.children(&Dir::Repositories(&self.path), self.after.as_deref(), asked).await?;
-        self.next_read = if names.len() < asked { 0 } else { asked.saturating_mul(4) };
-        self.after = names.last().cloned().or(self.after.take());
-        self.read = names.into();
+        self.take(names, asked);
         Ok(())
     }
 

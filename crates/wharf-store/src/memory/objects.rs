@@ -60,6 +60,14 @@ impl Objects for MemoryStore {
         Ok(names.into_iter().take(limit).map(str::to_owned).collect())
     }
 
+    async fn children_of_each(&self, dirs: &[Dir<'_>], limit: usize) -> Result<Vec<Vec<String>>> {
+        let mut each = Vec::with_capacity(dirs.len());
+        for dir in dirs {
+            each.push(self.children(dir, None, limit).await?);
+        }
+        Ok(each)
+    }
+
     async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
         let mut have = Vec::with_capacity(dirs.len());
         for dir in dirs {

@@ -83,6 +83,8 @@ pub async fn children_are_in_byte_order_and_hold_what_they_must(store: &dyn Obje
     let dirs = [Dir::Tags(&none), dir, Dir::Tags(&none)];
     assert_eq!(store.have_children(&dirs).await.unwrap(), [false, true, false]);
     assert!(store.have_children(&[]).await.unwrap().is_empty());
+    let each = store.children_of_each(&dirs, 2).await.unwrap();
+    assert_eq!(each, [vec![], vec!["a".to_owned(), "a-1".to_owned()], vec![]]);
 }
 
 pub async fn removing_a_level_leaves_its_neighbours(store: &dyn Objects) {

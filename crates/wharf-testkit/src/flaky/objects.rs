@@ -56,6 +56,11 @@ impl Objects for FlakyObjects {
         self.store.children(dir, after, limit).await
     }
 
+    async fn children_of_each(&self, dirs: &[Dir<'_>], limit: usize) -> Result<Vec<Vec<String>>> {
+        self.faults.pass(Call::Children).await?;
+        self.store.children_of_each(dirs, limit).await
+    }
+
     async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
         self.faults.pass(Call::HaveChildren).await?;
         self.store.have_children(dirs).await
