@@ -62,7 +62,7 @@ impl Secured {
         let more = match ways {
             Ways::Htpasswd => format!("{tls}{}", passwords()),
             Ways::Foreign => {
-                let server = TokenServer::start();
+                let server = TokenServer::start(&authority.server("a token server"));
                 let jwks = write("jwks.json", &server.jwks());
                 let realm = server.realm();
                 format!(
@@ -82,7 +82,15 @@ impl Secured {
                 )
             }
         };
-        Self { server: Server::start_with(&more), folder, certified: false }
+        let server = Server::start_with(&more);
+        // As containerd reads it, which takes the loopback for plain HTTP otherwise.
+        let host = format!("https://{}", server.host());
+        let ca = folder.join("ca.crt");
+        write(
+            &format!("hosts/{}/hosts.toml", server.host()),
+            &format!("server = {host:?}\n[host.{host:?}]\n  ca = {ca:?}\n"),
+        );
+        Self { server, folder, certified: false }
     }
 
     /// The same, to clients that show a certificate.
