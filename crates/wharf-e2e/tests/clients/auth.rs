@@ -179,7 +179,6 @@ fn containerd_logs_in() {
         let (ci, wrong) = (["--user", "ci:secret"], ["--user", "ci:wrong"]);
 
         containerd.ctr_fails(&[&push[..], &[&private]].concat());
-        containerd.ctr_fails(&[&push[..], &wrong, &[&private]].concat());
         containerd.ctr(&[&push[..], &ci, &[&private]].concat());
         containerd.ctr(&[&push[..], &ci, &[&public]].concat());
         containerd.ctr(&[&pull[..], &ci, &[&private]].concat());
@@ -187,6 +186,8 @@ fn containerd_logs_in() {
         if ways == Ways::Own {
             containerd.ctr(&[&pull[..], &[&public]].concat());
         }
+        // The last, for it tries the password with every layer, and then has to wait.
+        containerd.ctr_fails(&[&pull[..], &wrong, &[&private]].concat());
         containerd.stop();
         secured.stop();
     }
