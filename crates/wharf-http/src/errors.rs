@@ -216,9 +216,10 @@ impl From<CoreError> for ApiError {
             }
             E::UrlForbidden { .. } => Self::new(ErrorCode::ManifestInvalid).detail(error.to_string()),
             E::ClassRefused { .. } => Self::new(ErrorCode::Denied).detail(error.to_string()),
-            // Not DENIED, which sends people looking for their password; clients show the message and nothing else.
+            // Not TAG_INVALID: podman and skopeo then try the manifest in every other format. Not 403, which sends people,
+            // and some clients, looking for another password.
             E::TagConflict { .. } => {
-                Self::with_status(StatusCode::CONFLICT, ErrorCode::TagInvalid).message(&error.to_string())
+                Self::with_status(StatusCode::CONFLICT, ErrorCode::Denied).message(&error.to_string())
             }
             E::DeletesDisabled => Self::new(ErrorCode::Unsupported).detail(error.to_string()),
             E::Store(source) => {

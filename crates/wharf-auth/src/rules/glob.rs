@@ -12,6 +12,8 @@ pub(super) const MAX_BYTES: usize = 255;
 /// all ways through the pattern at once; and it takes no memory but the stack.
 #[derive(Debug, Clone)]
 pub(super) struct Glob {
+    /// What a text must begin with, if that is known: most rules are about others, most of them from the first letter on.
+    first: Option<u8>,
     text: Box<str>,
     shape: Shape,
 }
@@ -24,8 +26,10 @@ enum Shape {
     Exact,
     /// `acme/**`: all that begins like this, and goes on.
     Below(usize),
-    /// The text begins with so many bytes of the pattern's, and goes on as the steps say.
-    Steps(usize, Box<[Step]>),
+    /// `acme/*-cache`: one star between so many bytes of the beginning and so many of the end.
+    OneStar(usize, usize),
+    /// The text begins with so many bytes of the pattern's, ends with so many, and is between as the steps say.
+    Steps(usize, usize, Box<[Step]>),
 }
 
 /// A step through a text. The place before each, and the one after the last, are the states of the matcher.
@@ -42,9 +46,15 @@ enum Step {
     UntilSlash,
 }
 
-/// A set of states: one for each step, and the end. `**/` makes two steps of three bytes, all others no more than one.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-struct States([u64; MAX_BYTES / 64 + 1]);
+/// A set of states: one for each step, and the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct States<const WORDS: usize>([u64; WORDS]);
+
+/// Room for a pattern as people write them.
+const FEW: usize = 1;
+
+/// Room for the longest: `**/` makes two steps of three bytes, all others no more than one of each.
+const MANY: usize = MAX_BYTES / 64 + 1;
 
 // === impl Glob ===
 
@@ -56,7 +66,8 @@ impl Glob {
         if text.len() > MAX_BYTES {
             return Err(format!("the pattern is {} bytes long; {MAX_BYTES} is the most", text.len()));
         }
-        Ok(Self { text: text.into(), shape: shape(text) })
+        let first = text.bytes().next().filter(|byte| *byte != b'*');
+        Ok(Self { first, text: text.into(), shape: shape(text) })
     }
 
     pub(super) fn is_everything(&self) -> bool {
@@ -64,27 +75,45 @@ impl Glob {
     }
 
     pub(super) fn matches(&self, text: &str) -> bool {
+        let text = text.as_bytes();
+        if self.first.is_some() && self.first != text.first().copied() {
+            return false;
+        }
         match &self.shape {
             Shape::Everything => true,
-            Shape::Exact => *self.text == *text,
-            Shape::Below(length) => {
-                text.len() > *length && text.as_bytes()[..*length] == self.text.as_bytes()[..*length]
+            Shape::Exact => *text == *self.text.as_bytes(),
+            Shape::Below(before) => self.between(text, *before, 0).is_some_and(|rest| !rest.is_empty()),
+            Shape::OneStar(before, after) => {
+                self.between(text, *before, *after).is_some_and(|rest| !rest.contains(&b'/'))
             }
-            Shape::Steps(length, steps) => text
-                .as_bytes()
-                .strip_prefix(&self.text.as_bytes()[..*length])
-                .is_some_and(|rest| walk(steps, rest)),
+            Shape::Steps(before, after, steps) => {
+                self.between(text, *before, *after).is_some_and(|rest| match steps.len() {
+                    0..64 => walk::<FEW>(steps, rest),
+                    _ => walk::<MANY>(steps, rest),
+                })
+            }
         }
+    }
+
+    /// What is left of the text without its first bytes and its last, if they are the pattern's.
+    fn between<'t>(&self, text: &'t [u8], before: usize, after: usize) -> Option<&'t [u8]> {
+        let pattern = self.text.as_bytes();
+        text.strip_prefix(&pattern[..before])?.strip_suffix(&pattern[pattern.len() - after..])
     }
 }
 
 fn shape(text: &str) -> Shape {
-    let Some(prefix) = text.find('*') else { return Shape::Exact };
-    match &text[prefix..] {
-        "**" if prefix == 0 => Shape::Everything,
-        "**" if text[..prefix].ends_with('/') => Shape::Below(prefix),
-        pattern => Shape::Steps(prefix, steps(pattern, prefix == 0 || text[..prefix].ends_with('/'))),
+    let (Some(first), Some(last)) = (text.find('*'), text.rfind('*')) else { return Shape::Exact };
+    let begins_segment = first == 0 || text[..first].ends_with('/');
+    match &text[first..] {
+        "**" if first == 0 => return Shape::Everything,
+        "**" if begins_segment => return Shape::Below(first),
+        _ if first == last => return Shape::OneStar(first, text.len() - last - 1),
+        _ => {}
     }
+    // The slash after the last stars may be part of what they mean.
+    let end = if text[last + 1..].starts_with('/') { last + 2 } else { last + 1 };
+    Shape::Steps(first, text.len() - end, steps(&text[first..end], begins_segment))
 }
 
 fn steps(pattern: &str, begins_segment: bool) -> Box<[Step]> {
@@ -109,11 +138,11 @@ fn steps(pattern: &str, begins_segment: bool) -> Box<[Step]> {
 }
 
 /// Whether the steps lead through the text to its end.
-fn walk(steps: &[Step], text: &[u8]) -> bool {
-    let mut states = States::default();
+fn walk<const WORDS: usize>(steps: &[Step], text: &[u8]) -> bool {
+    let mut states = States::<WORDS>::empty();
     states.add(steps, 0);
     for &byte in text {
-        let mut next = States::default();
+        let mut next = States::empty();
         for state in states.iter() {
             match steps.get(state) {
                 Some(Step::Byte(expected)) if *expected == byte => next.add(steps, state + 1),
@@ -129,7 +158,7 @@ fn walk(steps: &[Step], text: &[u8]) -> bool {
                 Some(Step::Byte(_) | Step::InSegment | Step::Segments) | None => {}
             }
         }
-        if next == States::default() {
+        if next == States::empty() {
             return false;
         }
         states = next;
@@ -139,7 +168,11 @@ fn walk(steps: &[Step], text: &[u8]) -> bool {
 
 // === impl States ===
 
-impl States {
+impl<const WORDS: usize> States<WORDS> {
+    fn empty() -> Self {
+        Self([0; WORDS])
+    }
+
     /// Adds a state, and all that can be reached from it without taking a byte.
     fn add(&mut self, steps: &[Step], state: usize) {
         let mut state = state;

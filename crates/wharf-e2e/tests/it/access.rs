@@ -6,5 +6,6 @@ mod catalog;
 mod golden;
 mod immutable;
 mod mounts;
+mod networks;
 mod table;
 mod world;

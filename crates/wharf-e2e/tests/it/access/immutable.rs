@@ -28,7 +28,7 @@ fn put(server: &Server, who: &str, reference: &str, manifest: &Manifest) -> Requ
 }
 
 fn assert_immutable(response: Response, tag: &str) {
-    let response = response.refused(409, ErrorCode::TagInvalid);
+    let response = response.refused(409, ErrorCode::Denied);
     let message = response.json()["errors"][0]["message"].as_str().unwrap_or_default().to_owned();
     assert!(message.starts_with(&format!("tag {tag} of a is immutable and means sha256:")), "{message}");
 }
