@@ -12,6 +12,7 @@ mod fetch;
 mod jwk;
 mod key;
 mod key_set;
+mod names;
 mod remote;
 mod trusted;
 mod verifier;

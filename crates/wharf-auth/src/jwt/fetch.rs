@@ -1,5 +1,6 @@
 //! Keys from a URL.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustls::{ClientConfig, ConfigBuilder, WantsVerifier};
 
 use super::error::FetchError;
 use super::remote::JwksSource;
@@ -35,12 +37,18 @@ impl HttpJwks {
     pub async fn new(url: &str) -> Result<Self, FetchError> {
         let parsed = url.parse().ok().filter(is_fetchable);
         let url: Uri = parsed.ok_or_else(|| FetchError::Url { url: url.to_owned() })?;
-        let connector = match tokio::task::spawn_blocking(connector).await {
-            Ok(connector) => connector.map_err(|error| FetchError::Roots(Arc::new(error)))?,
+        let tls = match tokio::task::spawn_blocking(system_roots).await {
+            Ok(tls) => tls.map_err(|error| FetchError::Roots(Arc::new(error)))?,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
+        Ok(Self::with_tls(url, tls))
+    }
+
+    fn with_tls(url: Uri, tls: ClientConfig) -> Self {
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        Ok(Self { url, client })
+        Self { url, client }
     }
 
     async fn get(&self) -> Result<Vec<u8>, FetchError> {
@@ -76,9 +84,64 @@ fn is_fetchable(url: &Uri) -> bool {
     matches!(url.scheme_str(), Some("https" | "http")) && url.host().is_some_and(|host| !host.is_empty())
 }
 
-fn connector() -> std::io::Result<HttpsConnector<HttpConnector>> {
-    // Named, so that nothing depends on what else has been installed in the process.
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let builder = HttpsConnectorBuilder::new().with_provider_and_native_roots(provider)?;
-    Ok(builder.https_or_http().enable_http1().build())
+fn system_roots() -> io::Result<ClientConfig> {
+    Ok(tls().map_err(io::Error::other)?.with_native_roots()?.with_no_client_auth())
+}
+
+/// The provider is named, so that nothing depends on what else has been installed in the process.
+fn tls() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    /// Answers one request over TLS, as `localhost`, and is trusted by whom it gives.
+    async fn server() -> (Uri, rustls::RootCertStore, impl Future<Output = io::Result<()>>) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let config =
+            config.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/keys", listener.local_addr().unwrap().port());
+        let served = async move {
+            let (stream, _) = listener.accept().await?;
+            let mut stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await?;
+            let _ = stream.read(&mut [0; 4_096]).await?;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nkeys").await?;
+            stream.shutdown().await
+        };
+        (url.parse().unwrap(), roots, served)
+    }
+
+    #[tokio::test]
+    async fn a_document_is_fetched_over_tls_from_whom_is_trusted() {
+        let (url, roots, served) = server().await;
+        let tls = tls().unwrap().with_root_certificates(roots).with_no_client_auth();
+        let source = HttpJwks::with_tls(url, tls);
+        let (document, _) = tokio::join!(source.get(), served);
+        assert_eq!(document.unwrap(), b"keys");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_fetched_over_tls_from_a_stranger() {
+        let (url, _, served) = server().await;
+        let source = HttpJwks::new(&url.to_string()).await.unwrap();
+        let (outcome, served) = tokio::join!(source.fetch(), served);
+        assert!(matches!(outcome, Err(FetchError::Transport { .. })), "{outcome:?}");
+        assert!(served.is_err());
+    }
 }

@@ -1,15 +1,12 @@
-//! Keys that signatures are checked with, and the names they go by.
+//! Keys that signatures are checked with.
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{
     self, EcdsaVerificationAlgorithm, ParsedPublicKey, RsaParameters, UnparsedPublicKey,
 };
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use x509_cert::der::Decode;
 use x509_cert::der::asn1::{ObjectIdentifier, UintRef};
 use x509_cert::spki::SubjectPublicKeyInfoRef;
@@ -17,12 +14,12 @@ use zeroize::Zeroizing;
 
 use super::algorithm::Algorithm;
 
-const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+pub(super) const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// Shorter RSA keys can be broken; longer ones are a way to keep us busy.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
@@ -81,7 +78,7 @@ impl Curve {
         [Self::P256, Self::P384, Self::P521].into_iter().find(|curve| curve.id() == id)
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::P256 => "P-256",
             Self::P384 => "P-384",
@@ -89,7 +86,7 @@ impl Curve {
         }
     }
 
-    fn id(self) -> ObjectIdentifier {
+    pub(super) fn id(self) -> ObjectIdentifier {
         match self {
             Self::P256 => P256,
             Self::P384 => P384,
@@ -184,65 +181,6 @@ impl VerifyingKey {
         }
     }
 
-    /// The key as `SubjectPublicKeyInfo` in DER; `None` for a secret.
-    #[must_use]
-    pub fn to_spki(&self) -> Option<Vec<u8>> {
-        let (algorithm, bits) = match &self.0 {
-            Kind::Rsa { modulus, exponent } => {
-                let key = der(SEQUENCE, &[der_unsigned(modulus), der_unsigned(exponent)].concat());
-                ([der(OBJECT, RSA.as_bytes()), der(NULL, &[])].concat(), key)
-            }
-            Kind::Ec { curve, .. } => {
-                let algorithm = [der(OBJECT, EC.as_bytes()), der(OBJECT, curve.id().as_bytes())].concat();
-                (algorithm, self.point()?)
-            }
-            Kind::Ed25519 { x } => (der(OBJECT, ED25519.as_bytes()), x.to_vec()),
-            Kind::Secret(_) => return None,
-        };
-        let bits = [&[0], bits.as_slice()].concat();
-        Some(der(SEQUENCE, &[der(SEQUENCE, &algorithm), der(BITS, &bits)].concat()))
-    }
-
-    /// The key's RFC 7638 thumbprint with SHA-256, as base64url.
-    #[must_use]
-    pub fn thumbprint(&self) -> String {
-        self.thumbprint_of_coordinates(<[u8]>::as_ref)
-    }
-
-    /// The thumbprint that the older registry computes: it drops the leading zeros of a point's coordinates, so that one
-    /// key in 128 has another than it should.
-    #[must_use]
-    pub fn unpadded_thumbprint(&self) -> String {
-        self.thumbprint_of_coordinates(without_leading_zeros)
-    }
-
-    fn thumbprint_of_coordinates(&self, coordinate: fn(&[u8]) -> &[u8]) -> String {
-        let text = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-        let members = match &self.0 {
-            Kind::Rsa { modulus, exponent } => {
-                format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, text(exponent), text(modulus))
-            }
-            Kind::Ec { curve, x, y } => {
-                let (x, y) = (text(coordinate(x)), text(coordinate(y)));
-                format!(r#"{{"crv":"{}","kty":"EC","x":"{x}","y":"{y}"}}"#, curve.name())
-            }
-            Kind::Ed25519 { x } => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, text(x)),
-            Kind::Secret(bytes) => format!(r#"{{"k":"{}","kty":"oct"}}"#, text(bytes)),
-        };
-        text(digest(&SHA256, members.as_bytes()).as_ref())
-    }
-
-    /// The name that libtrust gave keys, and token servers made for the registry's second version still do:
-    /// `ABCD:EFGH:…`, twelve groups. `None` for a secret.
-    #[must_use]
-    pub fn libtrust_id(&self) -> Option<String> {
-        let hash = digest(&SHA256, &self.to_spki()?);
-        let text = base32(&hash.as_ref()[..30]);
-        let groups: Vec<&str> =
-            text.as_bytes().chunks(4).filter_map(|group| str::from_utf8(group).ok()).collect();
-        Some(groups.join(":"))
-    }
-
     /// Checks that `signature` is this key's, of `message`, made with `algorithm`.
     pub(super) fn verify(
         &self,
@@ -272,7 +210,7 @@ impl VerifyingKey {
     }
 
     /// A point in uncompressed form.
-    fn point(&self) -> Option<Vec<u8>> {
+    pub(super) fn point(&self) -> Option<Vec<u8>> {
         let Kind::Ec { x, y, .. } = &self.0 else { return None };
         Some([&[4], x.as_slice(), y.as_slice()].concat())
     }
@@ -318,33 +256,7 @@ fn verify_hmac(
     hmac::verify(&key, message, signature).map_err(|_| Mismatch::Signature)
 }
 
-const UNSIGNED: u8 = 0x02;
-const BITS: u8 = 0x03;
-const NULL: u8 = 0x05;
-const OBJECT: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
-
-/// A value in DER (X.690, section 8.1).
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    let length = content.len().to_be_bytes();
-    let length = without_leading_zeros(&length);
-    let head = match length {
-        [] => vec![tag, 0],
-        [short @ ..=0x7f] => vec![tag, *short],
-        long => [&[tag, 0x80 | long.len() as u8], long].concat(),
-    };
-    [&head, content].concat()
-}
-
-/// A positive number: one whose first bit is set would be a negative one.
-fn der_unsigned(bytes: &[u8]) -> Vec<u8> {
-    match bytes.first() {
-        Some(0x80..) => der(UNSIGNED, &[&[0], bytes].concat()),
-        _ => der(UNSIGNED, bytes),
-    }
-}
-
-fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
+pub(super) fn without_leading_zeros(bytes: &[u8]) -> &[u8] {
     let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
     &bytes[zeros..]
 }
@@ -353,17 +265,6 @@ fn left_padded(bytes: &[u8], length: usize) -> Option<Vec<u8>> {
     let bytes = without_leading_zeros(bytes);
     let zeros = length.checked_sub(bytes.len())?;
     Some([&vec![0; zeros], bytes].concat())
-}
-
-/// RFC 4648, section 6, of a multiple of five bytes.
-fn base32(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let mut text = String::new();
-    for group in bytes.chunks_exact(5) {
-        let bits = group.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-        text.extend((0..8).rev().map(|place| char::from(ALPHABET[(bits >> (5 * place) & 31) as usize])));
-    }
-    text
 }
 
 /// A secret is not shown.
