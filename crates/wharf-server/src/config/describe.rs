@@ -48,7 +48,7 @@ impl fmt::Display for HttpConfig {
         if matches!(&self.listen, Listen::Tcp(address) if address.host.is_none()) {
             formatter.write_str(" (every address)")?;
         }
-        if self.h2c {
+        if self.h2c && self.tls.is_none() {
             formatter.write_str(", HTTP/2 without TLS")?;
         }
         write!(formatter, ", drains for {:?}", self.drain_timeout)

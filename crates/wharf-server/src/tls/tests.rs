@@ -68,6 +68,9 @@ impl Files {
     }
 }
 
+/// The name of P-256.
+const CURVE: &str = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n";
+
 fn pair() -> Pair {
     Authority::new("a").server("a registry")
 }
@@ -88,6 +91,9 @@ fn keys_are_read_in_every_wrapping() {
     for (pair, key) in [
         (&pair, pair.key.clone()),
         (&pair, pair.unwrapped("EC PRIVATE KEY")),
+        // As OpenSSL makes them: which curve, then the key.
+        (&pair, format!("{CURVE}{}", pair.unwrapped("EC PRIVATE KEY"))),
+        (&pair, pair.key.replace('\n', "\r\n")),
         (&rsa, rsa.key.clone()),
         (&rsa, rsa.unwrapped("RSA PRIVATE KEY")),
     ] {

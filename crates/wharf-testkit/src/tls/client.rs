@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, HandshakeKind, RootCertStore, SupportedProtocolVersion};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -89,6 +89,17 @@ impl Client {
         Ok(Connection::over(Box::new(self.handshake(server, &["http/1.1"]).await?)))
     }
 
+    /// A connection for HTTP/1.1 of somebody who has just been here, and goes on with the session of that time.
+    pub async fn come_back(&self, server: &Server) -> Connection {
+        let config = Arc::new(self.config(&["http/1.1"]));
+        let first = shake(server, Arc::clone(&config)).await.unwrap();
+        // What a session is resumed with comes before the first answer.
+        let _ = Connection::over(Box::new(first)).send(server.get("/v2/")).await;
+        let second = shake(server, config).await.unwrap();
+        assert_eq!(second.get_ref().1.handshake_kind(), Some(HandshakeKind::Resumed));
+        Connection::over(Box::new(second))
+    }
+
     /// A connection for HTTP/2.
     pub async fn http2(&self, server: &Server) -> Http2 {
         let stream = self.handshake(server, &["h2"]).await.unwrap();
@@ -111,14 +122,7 @@ impl Client {
     }
 
     async fn handshake(&self, server: &Server, protocols: &[&str]) -> io::Result<TlsStream<TcpStream>> {
-        let connector = TlsConnector::from(Arc::new(self.config(protocols)));
-        let address = server.address();
-        let shaking = async {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            connector.connect(ServerName::from(address.ip()), stream).await
-        };
-        within("a handshake", shaking).await
+        shake(server, Arc::new(self.config(protocols))).await
     }
 
     fn config(&self, protocols: &[&str]) -> ClientConfig {
@@ -141,4 +145,14 @@ impl Client {
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         config
     }
+}
+
+async fn shake(server: &Server, config: Arc<ClientConfig>) -> io::Result<TlsStream<TcpStream>> {
+    let (address, connector) = (server.address(), TlsConnector::from(config));
+    let shaking = async {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        connector.connect(ServerName::from(address.ip()), stream).await
+    };
+    within("a handshake", shaking).await
 }

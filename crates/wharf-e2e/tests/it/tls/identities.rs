@@ -7,7 +7,7 @@ use wharf_auth::{Authorizer, Caller, ClientCertificate, Refusal, Scope, Sender, 
 use wharf_http::ClientCertificates;
 use wharf_oci::{RepositoryName, Tag};
 use wharf_testkit::registry::{ScratchRegistry, Setup};
-use wharf_testkit::tls::{Authority, Client, Source};
+use wharf_testkit::tls::{Authority, Client, Source, Version};
 
 /// Lets everybody in and notes the certificates.
 #[derive(Debug, Default)]
@@ -41,33 +41,68 @@ impl Authorizer for Notebook {
     }
 }
 
+/// A registry that asks for certificates, its authorizer's notes, and clients with and without one.
+struct World {
+    registry: ScratchRegistry,
+    notebook: Arc<Notebook>,
+    somebody: Client,
+    nobody: Client,
+}
+
+impl World {
+    async fn start(meaning: ClientCertificates) -> Self {
+        let (servers, clients) = (Authority::new("of servers"), Authority::new("of clients"));
+        let source = Source::asking(&servers.server("a registry"), &clients, meaning);
+        let notebook = Arc::new(Notebook::default());
+        let authorizer = Arc::clone(&notebook) as Arc<dyn Authorizer>;
+        let setup = Setup { tls: Some(Arc::new(source)), authorizer, ..Setup::default() };
+        let nobody = Client::trusting(&servers);
+        Self {
+            registry: ScratchRegistry::memory_with(setup).await,
+            notebook,
+            somebody: nobody.clone().showing(&clients.client("acme", "builder")),
+            nobody,
+        }
+    }
+
+    fn seen(&self) -> Vec<Option<ClientCertificate>> {
+        self.notebook.0.lock().expect("nobody panics with the lock").clone()
+    }
+}
+
 /// What the authorizer is given of a client by `acme` and of one without a certificate, each by both protocols.
 async fn seen(meaning: ClientCertificates) -> Vec<Option<ClientCertificate>> {
-    let (servers, clients) = (Authority::new("of servers"), Authority::new("of clients"));
-    let source = Source::asking(&servers.server("a registry"), &clients, meaning);
-    let notebook = Arc::new(Notebook::default());
-    let authorizer = Arc::clone(&notebook) as Arc<dyn Authorizer>;
-    let setup = Setup { tls: Some(Arc::new(source)), authorizer, ..Setup::default() };
-    let registry = ScratchRegistry::memory_with(setup).await;
-
-    let nobody = Client::trusting(&servers);
-    let somebody = nobody.clone().showing(&clients.client("acme", "builder"));
-    for client in [somebody, nobody] {
-        let _ = client.connect(&registry).await.send(registry.get("/v2/")).await.expect(200);
-        let _ = client.http2(&registry).await.send(registry.get("/v2/")).await.expect(200);
+    let world = World::start(meaning).await;
+    let registry = &world.registry;
+    for client in [&world.somebody, &world.nobody] {
+        let _ = client.connect(registry).await.send(registry.get("/v2/")).await.expect(200);
+        let _ = client.http2(registry).await.send(registry.get("/v2/")).await.expect(200);
     }
-    let seen = notebook.0.lock().expect("nobody panics with the lock");
-    seen.clone()
+    world.seen()
+}
+
+fn builder() -> ClientCertificate {
+    ClientCertificate { subject: "CN=builder,O=acme".to_owned(), common_name: Some("builder".to_owned()) }
 }
 
 #[tokio::test]
 async fn a_verified_certificate_is_an_identity() {
-    let builder = ClientCertificate {
-        subject: "CN=builder,O=acme".to_owned(),
-        common_name: Some("builder".to_owned()),
-    };
-    let expected = [Some(builder.clone()), Some(builder), None, None];
+    let expected = [Some(builder()), Some(builder()), None, None];
     assert_eq!(seen(ClientCertificates::Verified).await, expected);
+}
+
+/// A session that is resumed shows no certificate again.
+#[tokio::test]
+async fn whoever_comes_back_is_who_they_were() {
+    for version in [Version::Tls12, Version::Tls13] {
+        let world = World::start(ClientCertificates::Verified).await;
+        let registry = &world.registry;
+        for client in [&world.somebody, &world.nobody] {
+            let mut again = client.clone().only(version).come_back(registry).await;
+            let _ = again.send(registry.get("/v2/")).await.expect(200);
+        }
+        assert_eq!(world.seen(), [Some(builder()), Some(builder()), None, None], "{version:?}");
+    }
 }
 
 #[tokio::test]
