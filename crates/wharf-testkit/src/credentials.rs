@@ -59,6 +59,12 @@ impl Signer {
         json!({ "keys": signers.into_iter().map(Self::jwk).collect::<Vec<_>>() }).to_string()
     }
 
+    /// The private half, as a file holds it.
+    pub fn to_pem(&self) -> String {
+        let der = self.pair.to_pkcs8v1().unwrap();
+        pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref()))
+    }
+
     /// A token of this subject.
     pub fn token(&self, subject: &str, claims: &Claims) -> String {
         self.token_with(subject, claims, &json!({}))

@@ -195,6 +195,53 @@ async fn push(server: Server, authorization: &str) {
     let _ = pushed.expect(201);
 }
 
+#[tokio::test]
+async fn our_token_server_is_below_the_prefix_and_its_keys_are_changed_while_it_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let [htpasswd, new, old] = ["htpasswd", "new.pem", "old.pem"].map(|name| folder.path().join(name));
+    fs::write(&htpasswd, htpasswd_line("ci", "secret", CHEAP)).unwrap();
+    let (first, second) = (signing_key(), signing_key());
+    fs::write(&new, &first).unwrap();
+    fs::write(&old, &first).unwrap();
+    let more = format!(
+        "auth: {{htpasswd: {{realm: R, path: {htpasswd:?}}}}}\naccess: {{tokens: {{enabled: true, keys: [{new:?}, {old:?}]}}}}"
+    );
+    let running = start(Sections { http: "prefix: /reg/", more: &more, ..Sections::default() });
+    let server = running.server;
+    let challenge = server.get("/reg/v2/").send().await.expect(401);
+    let realm = format!(r#"Bearer realm="http://{}/reg/token",service="registry""#, server.address());
+    assert_eq!(challenge.header("WWW-Authenticate"), Some(realm.as_str()));
+
+    let ci = basic("ci", "secret");
+    let token = async || {
+        let answer = by(Some(&ci), server.get("/reg/token?scope=repository:a:pull")).send().await.expect(200);
+        format!("Bearer {}", answer.json()["token"].as_str().unwrap())
+    };
+    let before = token().await;
+    let next = folder.path().join("next.pem");
+    fs::write(&next, &second).unwrap();
+    fs::rename(&next, &new).unwrap();
+    // Files are looked at once a second, by whoever needs them then.
+    let mut after = token().await;
+    while kind(&after) == kind(&before) {
+        after = token().await;
+    }
+    for token in [before, after] {
+        let _ = by(Some(&token), server.get("/reg/v2/a/tags/list")).send().await.expect(404);
+    }
+    assert!(running.stop().success());
+}
+
+/// The header of a token, which names its key.
+fn kind(token: &str) -> &str {
+    token.split('.').next().unwrap()
+}
+
+/// As `openssl genpkey -algorithm ed25519` writes one.
+fn signing_key() -> String {
+    Signer::new("ours").to_pem()
+}
+
 #[test]
 fn what_cannot_be_opened_keeps_the_server_from_starting() {
     let folder = tempfile::tempdir().unwrap();
