@@ -24,9 +24,14 @@ pub(crate) fn text(config: &Config, place: &Place) -> String {
   images in     {root:<28}(REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)
   durability    fsync {fsync}, deletes {deletes}
 
-To change it: registry serve config.yml, or set REGISTRY_* variables. Nobody has to log in; keep it on this machine.
+To change it: registry serve config.yml, or set REGISTRY_* variables. {login}
 
 {push}",
+        login = if config.auth.is_open() {
+            "Nobody has to log in; keep it on this machine."
+        } else {
+            "Who calls has to log in."
+        },
         version = env!("CARGO_PKG_VERSION"),
         place = place.shown(tls),
         root = config.storage.root.display().to_string(),

@@ -59,12 +59,23 @@ impl Signer {
         json!({ "keys": signers.into_iter().map(Self::jwk).collect::<Vec<_>>() }).to_string()
     }
 
+    /// The private half, as a file holds it.
+    pub fn to_pem(&self) -> String {
+        let der = self.pair.to_pkcs8v1().unwrap();
+        pem::encode(&pem::Pem::new("PRIVATE KEY", der.as_ref()))
+    }
+
     /// A token of this subject.
+    pub fn token(&self, subject: &str, claims: &Claims) -> String {
+        self.token_with(subject, claims, &json!({}))
+    }
+
+    /// A token of this subject that claims more.
     #[expect(
         clippy::disallowed_methods,
         reason = "the registry under test holds tokens against the system's clock"
     )]
-    pub fn token(&self, subject: &str, claims: &Claims) -> String {
+    pub fn token_with(&self, subject: &str, claims: &Claims, more: &Value) -> String {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let header = json!({ "alg": "EdDSA", "typ": "JWT", "kid": self.id });
         let mut said = json!({
@@ -73,6 +84,9 @@ impl Signer {
         });
         if let Some(access) = &claims.access {
             said["access"] = access.clone();
+        }
+        for (name, value) in more.as_object().into_iter().flatten() {
+            said[name] = value.clone();
         }
         let part = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
         let message = format!("{}.{}", part(&header), part(&said));

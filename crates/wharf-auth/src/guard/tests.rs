@@ -277,6 +277,22 @@ async fn rules_and_a_tokens_grants_must_both_allow() {
 }
 
 #[tokio::test]
+async fn passwords_that_come_unasked_are_taken_beside_another_token_server() {
+    let world = World::new(Setup { passwords: true, foreign: true, ..Setup::default() }).await;
+    world.check(None, "base", THEIRS).await;
+    world.check(Some(&basic("alice", "secret")), "push acme/app", "ok").await;
+    world.check(Some(&basic("alice", "wrong")), "base", THEIRS).await;
+    let access = json!([{ "type": "repository", "name": "acme/app", "actions": ["pull"] }]);
+    let token = world.theirs("alice", Some(access));
+    // Her password would let her; what she has shown is a token.
+    let lacks = format!("{THEIRS},scope=\"repository:acme/app:pull,push\",error=\"insufficient_scope\"");
+    world.check(Some(&token), "push acme/app", &lacks).await;
+    // Ours are no tokens where we give none out, however well they are signed.
+    let ours = world.ours(Some(&basic("alice", "secret")), "repository:acme/app:pull,push").await;
+    world.check(Some(&ours), "base", &format!("{THEIRS},error=\"invalid_token\"")).await;
+}
+
+#[tokio::test]
 async fn without_a_way_to_log_in_nobody_is_asked_to() {
     let world = World::new(Setup { rules: public_and_ci(), ..Setup::default() }).await;
     world.check(None, "base", "ok").await;

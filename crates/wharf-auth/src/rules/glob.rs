@@ -24,7 +24,7 @@ enum Shape {
     Everything,
     /// No star: the text itself.
     Exact,
-    /// `acme/**`: all that begins like this, and goes on.
+    /// `acme/**`: all that begins like this.
     Below(usize),
     /// `acme/*-cache`: one star between so many bytes of the beginning and so many of the end.
     OneStar(usize, usize),
@@ -82,7 +82,7 @@ impl Glob {
         match &self.shape {
             Shape::Everything => true,
             Shape::Exact => *text == *self.text.as_bytes(),
-            Shape::Below(before) => self.between(text, *before, 0).is_some_and(|rest| !rest.is_empty()),
+            Shape::Below(before) => self.between(text, *before, 0).is_some(),
             Shape::OneStar(before, after) => {
                 self.between(text, *before, *after).is_some_and(|rest| !rest.contains(&b'/'))
             }

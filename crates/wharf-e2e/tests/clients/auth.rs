@@ -38,7 +38,8 @@ fn check(tool: Tool) {
         run_to_failure(&mut tool.pull(&stranger, &secured, &private, "private"));
         if ways == Ways::Own {
             run(&mut tool.pull(&stranger, &secured, &public, "public"));
-            run_to_failure(&mut tool.push(&stranger, &secured, &image, &public));
+            let other = Layout::multi_platform(&stranger, "other");
+            run_to_failure(&mut tool.push(&stranger, &secured, &other, &secured.name("public/other:1")));
         }
         secured.stop();
     }
@@ -172,13 +173,12 @@ fn containerd_logs_in() {
             ]);
         }
         let (private, public) = (secured.name("acme/app:1"), secured.name("public/app:1"));
-        let ca = secured.authority();
-        let push = ["images", "push", "--tlscacert", &ca];
-        let pull = ["images", "pull", "--snapshotter=native", "--tlscacert", &ca];
+        let hosts = secured.path("hosts");
+        let push = ["images", "push", "--hosts-dir", &hosts];
+        let pull = ["images", "pull", "--snapshotter=native", "--hosts-dir", &hosts];
         let (ci, wrong) = (["--user", "ci:secret"], ["--user", "ci:wrong"]);
 
         containerd.ctr_fails(&[&push[..], &[&private]].concat());
-        containerd.ctr_fails(&[&push[..], &wrong, &[&private]].concat());
         containerd.ctr(&[&push[..], &ci, &[&private]].concat());
         containerd.ctr(&[&push[..], &ci, &[&public]].concat());
         containerd.ctr(&[&pull[..], &ci, &[&private]].concat());
@@ -186,6 +186,8 @@ fn containerd_logs_in() {
         if ways == Ways::Own {
             containerd.ctr(&[&pull[..], &[&public]].concat());
         }
+        // The last, for it tries the password with every layer, and then has to wait.
+        containerd.ctr_fails(&[&pull[..], &wrong, &[&private]].concat());
         containerd.stop();
         secured.stop();
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod addresses;
+mod auth;
 mod lifecycle;
 mod logs;
 mod running;

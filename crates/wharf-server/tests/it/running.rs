@@ -89,6 +89,14 @@ impl Running {
         self.child.wait_until(&format!("it logs {words:?}"), LIMIT, said);
     }
 
+    /// Asks it to stop, waits, and gives all that it has said.
+    #[track_caller]
+    pub(crate) fn stop_and_tell(self) -> String {
+        let Self { child, scratch, .. } = self;
+        assert!(child.stop(LIMIT).success());
+        fs::read_to_string(scratch.path().join("log")).unwrap()
+    }
+
     /// Asks it to stop, waits, and says how it ended.
     #[track_caller]
     pub(crate) fn stop(self) -> ExitStatus {

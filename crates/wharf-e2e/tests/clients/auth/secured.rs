@@ -39,9 +39,9 @@ impl Secured {
         let folder = workbench.path("trust");
         let write = |name: &str, text: &str| {
             let path = folder.join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, text).unwrap();
-            path.to_str().unwrap().to_owned()
+            std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
+            std::fs::write(&path, text).expect("a file can be written");
+            path.to_str().expect("a path of ours is text").to_owned()
         };
         let authority = Authority::new("of servers");
         let pair = authority.server("127.0.0.1");
@@ -62,7 +62,7 @@ impl Secured {
         let more = match ways {
             Ways::Htpasswd => format!("{tls}{}", passwords()),
             Ways::Foreign => {
-                let server = TokenServer::start();
+                let server = TokenServer::start(&authority.server("a token server"));
                 let jwks = write("jwks.json", &server.jwks());
                 let realm = server.realm();
                 format!(
@@ -82,7 +82,15 @@ impl Secured {
                 )
             }
         };
-        Self { server: Server::start_with(&more), folder, certified: false }
+        let server = Server::start_with(&more);
+        // As containerd reads it, which takes the loopback for plain HTTP otherwise.
+        let host = format!("https://{}", server.host());
+        let ca = folder.join("ca.crt");
+        write(
+            &format!("hosts/{}/hosts.toml", server.host()),
+            &format!("server = {host:?}\n[host.{host:?}]\n  ca = {ca:?}\n"),
+        );
+        Self { server, folder, certified: false }
     }
 
     /// The same, to clients that show a certificate.
@@ -103,7 +111,7 @@ impl Secured {
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
-        self.folder.join(name).to_str().unwrap().to_owned()
+        self.folder.join(name).to_str().expect("a path of ours is text").to_owned()
     }
 
     /// Whom to trust, as a file.

@@ -7,8 +7,12 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 use wharf_testkit::credentials::{Claims, Signer, basic};
+use wharf_testkit::tls::Pair;
 
 /// Listens for as long as the tests run.
 #[derive(Debug)]
@@ -18,23 +22,26 @@ pub(super) struct TokenServer {
 }
 
 impl TokenServer {
-    pub(super) fn start() -> Self {
+    /// Clients that have come by TLS go on to nothing less.
+    pub(super) fn start(pair: &Pair) -> Self {
+        let tls = tls(pair);
         let listener = TcpListener::bind("127.0.0.1:0").expect("the loopback has a free port");
         let port = listener.local_addr().expect("it listens").port();
         let signer = Arc::new(Signer::new("theirs"));
         let signing = Arc::clone(&signer);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                let connection = ServerConnection::new(Arc::clone(&tls)).expect("TLS can begin");
                 // A client that goes away is its own affair.
-                let _ = answer(&stream, &signing);
+                let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+                let _ = answer(StreamOwned::new(connection, stream), &signing);
             }
         });
         Self { signer, port }
     }
 
-    /// By name: clients refuse to be sent to a private address.
     pub(super) fn realm(&self) -> String {
-        format!("http://localhost:{}/token", self.port)
+        format!("https://127.0.0.1:{}/token", self.port)
     }
 
     pub(super) fn jwks(&self) -> String {
@@ -42,8 +49,16 @@ impl TokenServer {
     }
 }
 
-fn answer(stream: &TcpStream, signer: &Signer) -> std::io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+fn tls(pair: &Pair) -> Arc<ServerConfig> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).expect("a key");
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let config = config.expect("versions").with_no_client_auth();
+    Arc::new(config.with_single_cert(vec![certificate], key).expect("a certificate with its key"))
+}
+
+fn answer(stream: StreamOwned<ServerConnection, TcpStream>, signer: &Signer) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let (mut line, mut authorization, mut length) = (String::new(), None, 0);
     reader.read_line(&mut line)?;
@@ -57,7 +72,7 @@ fn answer(stream: &TcpStream, signer: &Signer) -> std::io::Result<()> {
             _ => {}
         }
     }
-    reader.take(length).read_to_end(&mut Vec::new())?;
+    reader.by_ref().take(length).read_to_end(&mut Vec::new())?;
     let (status, body) = match line.strip_prefix("GET ") {
         Some(rest) => token(rest.split(' ').next().unwrap_or_default(), authorization.as_deref(), signer),
         None => ("405 Method Not Allowed", json!({})),
@@ -65,8 +80,10 @@ fn answer(stream: &TcpStream, signer: &Signer) -> std::io::Result<()> {
     let body = body.to_string();
     let length = body.len();
     let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}");
-    let mut stream = stream;
-    stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n{body}").as_bytes())
+    let mut stream = reader.into_inner();
+    stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n{body}").as_bytes())?;
+    stream.conn.send_close_notify();
+    stream.flush()
 }
 
 fn token(target: &str, authorization: Option<&str>, signer: &Signer) -> (&'static str, Value) {
