@@ -93,7 +93,8 @@ async fn a_long_upload_in_small_chunks_costs_the_same_from_the_first_to_the_last
         memory / 1024,
         later / 1024,
     );
-    assert!(last < first.mul_f32(1.5), "{first:?} a chunk at first, {last:?} at last");
+    // What grows with what is there already would be seven times as much.
+    assert!(last < first * 3, "{first:?} a chunk at first, {last:?} at last");
     assert!(read_while / chunks < 4096, "{read_while} bytes were read beside {chunks} chunks");
     assert!(read_at_commit < MIB, "{read_at_commit} bytes were read again to finish");
     assert!(later < memory + GROWTH_BYTES, "memory grows from {memory} to {later} bytes");
