@@ -2,6 +2,9 @@
 //!
 //! Counted for each user at each address, so that nobody can lock a user out from elsewhere. It knows names and
 //! addresses, no passwords. Tries that are still being looked at count as well: a hundred at once are no way around it.
+//!
+//! A guess counts once: clients send one wrong password with each of a dozen requests, and who repeats a guess learns
+//! nothing by it.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -11,6 +14,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Clock;
+
+/// How many wrong guesses of one user at one address are known again: more than cost nothing by default, so that what
+/// is forgotten comes from somebody who has to wait anyway.
+const REMEMBERED_GUESSES: usize = 8;
+
+/// Stands for a password, what it is held against and whose it is: a keyed hash, or the guess could be found from it.
+pub type Guess = [u8; 32];
 
 /// When and how long.
 #[derive(Debug, Clone, Copy)]
@@ -39,9 +49,11 @@ pub struct Backoff {
 
 type Key = (Option<IpAddr>, u64);
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Entry {
     failures: u32,
+    /// The latest wrong ones, oldest first; never more than [`REMEMBERED_GUESSES`].
+    refused: Vec<Guess>,
     pending: u32,
     wait_until: Duration,
     touched: Duration,
@@ -52,6 +64,16 @@ struct Entry {
 pub struct Attempt {
     backoff: Arc<Backoff>,
     key: Key,
+    guess: Guess,
+}
+
+/// Why a try may not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotAdmitted {
+    /// There were too many failures, or there may be.
+    Wait(Duration),
+    /// This very guess was wrong before, and nothing has changed since: it is wrong, and no further failure.
+    RefusedBefore,
 }
 
 impl Default for BackoffOptions {
@@ -87,8 +109,13 @@ impl Backoff {
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// Lets a try be made, or says how long to wait.
-    pub fn admit(self: &Arc<Self>, user: &str, address: Option<IpAddr>) -> Result<Attempt, Duration> {
+    /// Lets a try be made, or says why not.
+    pub fn admit(
+        self: &Arc<Self>,
+        user: &str,
+        address: Option<IpAddr>,
+        guess: Guess,
+    ) -> Result<Attempt, NotAdmitted> {
         let (key, now) = (self.key(user, address), self.clock.uptime());
         let mut entries = self.entries();
         self.make_room(&mut entries, &key, now);
@@ -98,14 +125,17 @@ impl Backoff {
         }
         let wait = entry.wait_until.saturating_sub(now);
         if !wait.is_zero() {
-            return Err(wait);
+            return Err(NotAdmitted::Wait(wait));
+        }
+        if entry.refused.contains(&guess) {
+            return Err(NotAdmitted::RefusedBefore);
         }
         if entry.pending > 0 && entry.failures.saturating_add(entry.pending) >= self.options.free_failures {
-            return Err(self.options.first_delay);
+            return Err(NotAdmitted::Wait(self.options.first_delay));
         }
         entry.pending += 1;
         entry.touched = now;
-        Ok(Attempt { backoff: Arc::clone(self), key })
+        Ok(Attempt { backoff: Arc::clone(self), key, guess })
     }
 
     /// Forgets somebody, the oldest first, if a new one would be one too many.
@@ -121,10 +151,14 @@ impl Backoff {
         }
     }
 
-    fn fail(&self, key: Key) {
+    fn fail(&self, key: Key, guess: Guess) {
         let now = self.clock.uptime();
         let mut entries = self.entries();
         let entry = entries.entry(key).or_default();
+        if entry.refused.contains(&guess) {
+            return;
+        }
+        entry.remember(guess);
         entry.failures = entry.failures.saturating_add(1);
         entry.touched = now;
         entry.wait_until = now + self.options.delay(entry.failures);
@@ -153,6 +187,13 @@ impl BackoffOptions {
 // === impl Entry ===
 
 impl Entry {
+    fn remember(&mut self, guess: Guess) {
+        if self.refused.len() >= REMEMBERED_GUESSES {
+            self.refused.remove(0);
+        }
+        self.refused.push(guess);
+    }
+
     fn is_forgotten(&self, now: Duration, options: &BackoffOptions) -> bool {
         self.pending == 0
             && now.saturating_sub(self.touched) >= options.forget_after.max(options.longest_delay)
@@ -169,7 +210,7 @@ impl Attempt {
 
     /// It was wrong.
     pub fn failed(self) {
-        self.backoff.fail(self.key);
+        self.backoff.fail(self.key, self.guess);
     }
 }
 

@@ -4,7 +4,8 @@
 //!
 //! bcrypt is slow by design (50 ms and more), and clients send the password with every request. So a pair that was
 //! found right is remembered for some minutes, under a keyed hash of it and of the line it was found right against: a
-//! changed line counts at once. Wrong ones are not remembered; who sends many has to wait.
+//! changed line counts at once. Who sends many wrong ones has to wait; one that comes again from the same address is
+//! known by the same kind of hash, is refused without another look, and counts as one.
 
 mod checks;
 mod create;

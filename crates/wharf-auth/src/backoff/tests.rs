@@ -1,6 +1,7 @@
 //! What `Backoff` promises, one test a promise.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 use crate::clock::manual::ManualClock;
@@ -23,8 +24,20 @@ fn backoff() -> (Arc<Backoff>, ManualClock) {
     (Arc::new(Backoff::new(options(), Arc::new(clock.clone()))), clock)
 }
 
+/// A guess that nobody has made yet.
+fn new_guess() -> Guess {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let mut guess = Guess::default();
+    guess[..8].copy_from_slice(&LAST.fetch_add(1, Ordering::Relaxed).to_le_bytes());
+    guess
+}
+
+fn admit(backoff: &Arc<Backoff>, user: &str, address: Option<IpAddr>) -> Result<Attempt, NotAdmitted> {
+    backoff.admit(user, address, new_guess())
+}
+
 fn fail(backoff: &Arc<Backoff>, user: &str, address: Option<IpAddr>) {
-    backoff.admit(user, address).unwrap().failed();
+    admit(backoff, user, address).unwrap().failed();
 }
 
 #[test]
@@ -38,7 +51,7 @@ fn the_wait_doubles_with_each_failure_up_to_a_limit() {
         fail(&backoff, "ann", HOME);
         let expected = Duration::from_secs(expected);
         assert_eq!(backoff.wait("ann", HOME), Some(expected));
-        assert_eq!(backoff.admit("ann", HOME).unwrap_err(), expected);
+        assert_eq!(admit(&backoff, "ann", HOME).unwrap_err(), NotAdmitted::Wait(expected));
         clock.advance(expected);
         assert_eq!(backoff.wait("ann", HOME), None);
     }
@@ -52,7 +65,7 @@ fn nobody_is_kept_out_by_failures_from_another_address_or_for_another_name() {
     assert!(backoff.wait("ann", AWAY).is_some());
     for (user, address) in [("ann", HOME), ("ann", None), ("bob", AWAY)] {
         assert_eq!(backoff.wait(user, address), None, "{user} {address:?}");
-        assert!(backoff.admit(user, address).is_ok(), "{user} {address:?}");
+        assert!(admit(&backoff, user, address).is_ok(), "{user} {address:?}");
     }
 }
 
@@ -72,7 +85,7 @@ fn a_network_of_ipv6_addresses_is_one_address_and_a_mapped_ipv4_address_is_itsel
 fn a_success_forgets_the_failures_before_it() {
     let (backoff, _clock) = backoff();
     (0..2).for_each(|_| fail(&backoff, "ann", HOME));
-    backoff.admit("ann", HOME).unwrap().succeeded();
+    admit(&backoff, "ann", HOME).unwrap().succeeded();
     (0..2).for_each(|_| fail(&backoff, "ann", HOME));
     assert_eq!(backoff.wait("ann", HOME), None);
 }
@@ -89,7 +102,7 @@ fn failures_are_forgotten_in_the_end() {
 #[test]
 fn many_tries_at_once_are_no_way_around_the_wait() {
     let (backoff, _clock) = backoff();
-    let attempts: Vec<_> = (0..100).filter_map(|_| backoff.admit("ann", HOME).ok()).collect();
+    let attempts: Vec<_> = (0..100).filter_map(|_| admit(&backoff, "ann", HOME).ok()).collect();
     assert_eq!(attempts.len(), 3);
     attempts.into_iter().for_each(Attempt::failed);
     assert!(backoff.wait("ann", HOME).is_some());
@@ -100,10 +113,10 @@ fn after_the_wait_one_may_try_at_a_time() {
     let (backoff, clock) = backoff();
     (0..3).for_each(|_| fail(&backoff, "ann", HOME));
     clock.advance(Duration::from_secs(1));
-    let one = backoff.admit("ann", HOME).unwrap();
-    assert!(backoff.admit("ann", HOME).is_err());
+    let one = admit(&backoff, "ann", HOME).unwrap();
+    assert!(admit(&backoff, "ann", HOME).is_err());
     drop(one);
-    assert!(backoff.admit("ann", HOME).is_ok(), "a try that came to nothing stands in nobody's way");
+    assert!(admit(&backoff, "ann", HOME).is_ok(), "a try that came to nothing stands in nobody's way");
 }
 
 #[test]
@@ -117,4 +130,57 @@ fn what_is_remembered_has_a_bound_and_the_oldest_goes_first() {
     assert!(backoff.wait("user99", HOME).is_some());
     assert!(backoff.wait("user96", HOME).is_some());
     assert_eq!(backoff.wait("user95", HOME), None);
+}
+
+#[test]
+fn a_repeated_guess_is_one_failure() {
+    let (backoff, _clock) = backoff();
+    let guess = new_guess();
+    let at_once = [backoff.admit("ann", HOME, guess).unwrap(), backoff.admit("ann", HOME, guess).unwrap()];
+    at_once.into_iter().for_each(Attempt::failed);
+    for _ in 0..100 {
+        assert_eq!(backoff.admit("ann", HOME, guess).unwrap_err(), NotAdmitted::RefusedBefore);
+    }
+    fail(&backoff, "ann", HOME);
+    assert_eq!(backoff.wait("ann", HOME), None, "two of three");
+    fail(&backoff, "ann", HOME);
+    assert!(backoff.wait("ann", HOME).is_some(), "different guesses count each");
+}
+
+#[test]
+fn a_repeated_guess_has_to_wait_like_any_other() {
+    let (backoff, clock) = backoff();
+    let guess = new_guess();
+    backoff.admit("ann", HOME, guess).unwrap().failed();
+    (0..2).for_each(|_| fail(&backoff, "ann", HOME));
+    let second = Duration::from_secs(1);
+    assert_eq!(backoff.admit("ann", HOME, guess).unwrap_err(), NotAdmitted::Wait(second));
+    clock.advance(second);
+    assert_eq!(backoff.admit("ann", HOME, guess).unwrap_err(), NotAdmitted::RefusedBefore);
+}
+
+#[test]
+fn a_guess_is_known_again_only_for_its_user_and_address_and_until_failures_are_forgotten() {
+    let (backoff, clock) = backoff();
+    let guess = new_guess();
+    backoff.admit("ann", HOME, guess).unwrap().failed();
+    assert!(backoff.admit("ann", AWAY, guess).is_ok());
+    assert!(backoff.admit("bob", HOME, guess).is_ok());
+    clock.advance(options().forget_after);
+    assert!(backoff.admit("ann", HOME, guess).is_ok());
+}
+
+#[test]
+fn the_guesses_that_are_remembered_have_a_bound_and_the_oldest_goes_first() {
+    let (backoff, clock) = backoff();
+    let guesses: Vec<_> = (0..100).map(|_| new_guess()).collect();
+    for guess in &guesses {
+        backoff.admit("ann", HOME, *guess).unwrap().failed();
+        clock.advance(options().longest_delay);
+        assert!(backoff.entries().values().all(|entry| entry.refused.len() <= REMEMBERED_GUESSES));
+    }
+    for guess in &guesses[100 - REMEMBERED_GUESSES..] {
+        assert_eq!(backoff.admit("ann", HOME, *guess).unwrap_err(), NotAdmitted::RefusedBefore);
+    }
+    assert!(backoff.admit("ann", HOME, guesses[0]).is_ok());
 }

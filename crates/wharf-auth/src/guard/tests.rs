@@ -350,9 +350,9 @@ async fn tags_and_lists_are_the_rules_business() {
 #[tokio::test]
 async fn too_many_wrong_passwords_have_to_wait() {
     let world = World::new(Setup { passwords: true, ..Setup::default() }).await;
-    let wrong = basic("alice", "wrong");
     let mut last = String::new();
-    for _ in 0..10 {
+    for guess in 0..10 {
+        let wrong = basic("alice", &guess.to_string());
         last = world.outcome(Sender { authorization: Some(&wrong), ..Sender::default() }, Scope::Base).await;
     }
     assert!(last.starts_with("TooManyFailures"), "{last}");

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::users::Line;
 use super::{HtpasswdError, HtpasswdOptions, Verdict};
-use crate::backoff::{Attempt, Backoff};
+use crate::backoff::{Attempt, Backoff, Guess, NotAdmitted};
 use crate::clock::Clock;
 
 /// What was found out, what is being found out, and who has to wait.
@@ -42,7 +42,7 @@ struct Inner {
 }
 
 /// Stands for a name, a password and the hash it is held against, and tells nothing of them.
-type Fingerprint = [u8; 32];
+type Fingerprint = Guess;
 
 type Outcome = Result<Verdict, HtpasswdError>;
 
@@ -98,10 +98,11 @@ impl Checks {
         if inner.remembers(&fingerprint) {
             return Ok(Verdict::Accepted);
         }
-        let admit = || inner.backoff.admit(user, address);
+        let admit = || inner.backoff.admit(user, address, fingerprint);
         match inner.join_or_start(fingerprint, line, password, admit) {
             Ok(check) => check.await,
-            Err(retry_after) => Ok(Verdict::TooManyFailures { retry_after }),
+            Err(NotAdmitted::RefusedBefore) => Ok(Verdict::Refused),
+            Err(NotAdmitted::Wait(retry_after)) => Ok(Verdict::TooManyFailures { retry_after }),
         }
     }
 }
@@ -149,12 +150,13 @@ impl Inner {
         fingerprint: Fingerprint,
         line: Line,
         password: &str,
-        admit: impl FnOnce() -> Result<Attempt, Duration>,
-    ) -> Result<Shared<Check>, Duration> {
+        admit: impl FnOnce() -> Result<Attempt, NotAdmitted>,
+    ) -> Result<Shared<Check>, NotAdmitted> {
         let mut list = self.running();
         if let Some(check) = list.get(&fingerprint).and_then(|(_, check)| check.upgrade()) {
             return Ok(check);
         }
+        // While the list is held: a check leaves it only after its failure was counted, so none is looked at twice.
         let attempt = admit()?;
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let running = Running { inner: Arc::clone(self), fingerprint, serial };

@@ -102,11 +102,51 @@ async fn what_was_found_right_is_not_looked_at_again_for_some_minutes() {
 }
 
 #[tokio::test]
-async fn what_was_found_wrong_is_looked_at_again() {
+async fn a_repeated_guess_is_one_failure_and_is_looked_at_once() {
+    for user in ["ann", "eve"] {
+        let scratch = Scratch::new(&[("ann", "secret")]).await;
+        for _ in 0..50 {
+            assert_eq!(scratch.verify(user, "guess").await, Verdict::Refused, "{user}");
+        }
+        assert_eq!(scratch.looked(), 1, "{user}");
+        assert_eq!(scratch.verify("ann", "secret").await, Verdict::Accepted);
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_guess_is_looked_at_again_from_elsewhere_and_when_failures_are_forgotten() {
     let scratch = Scratch::new(&[("ann", "secret")]).await;
     assert_eq!(scratch.verify("ann", "guess").await, Verdict::Refused);
-    assert_eq!(scratch.verify("ann", "guess").await, Verdict::Refused);
+    assert_eq!(scratch.htpasswd.verify("ann", "guess", AWAY).await, Ok(Verdict::Refused));
     assert_eq!(scratch.looked(), 2);
+
+    scratch.clock.advance(BackoffOptions::default().forget_after);
+    assert_eq!(scratch.verify("ann", "guess").await, Verdict::Refused);
+    assert_eq!(scratch.looked(), 3);
+}
+
+#[tokio::test]
+async fn a_guess_is_looked_at_again_when_the_line_it_was_held_against_has_changed() {
+    let scratch = Scratch::new(&[("ann", "old")]).await;
+    assert_eq!(scratch.verify("ann", "new").await, Verdict::Refused);
+    assert_eq!(scratch.verify("eve", "new").await, Verdict::Refused);
+
+    scratch.change(&[("ann", "new"), ("eve", "new")]);
+    assert_eq!(scratch.verify("ann", "new").await, Verdict::Accepted);
+    assert_eq!(scratch.verify("eve", "new").await, Verdict::Accepted);
+}
+
+#[tokio::test]
+async fn a_guess_that_a_changed_line_refuses_too_is_another_failure() {
+    let scratch = Scratch::new(&[("ann", "0")]).await;
+    for password in ["1", "2", "3"] {
+        assert_eq!(scratch.verify("ann", "guess").await, Verdict::Refused);
+        scratch.change(&[("ann", password)]);
+    }
+    assert_eq!(scratch.looked(), 3);
+    // The last change took the second that three failures cost.
+    assert_eq!(scratch.verify("ann", "guess").await, Verdict::Refused);
+    assert!(matches!(scratch.verify("ann", "3").await, Verdict::TooManyFailures { .. }));
 }
 
 #[tokio::test]

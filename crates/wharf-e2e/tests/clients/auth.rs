@@ -2,6 +2,7 @@
 //!
 //! Each is refused without a login and with a wrong password, and pushes and pulls after a right one.
 
+mod certificates;
 mod secured;
 mod token_server;
 mod tools;
@@ -63,21 +64,6 @@ fn oras_logs_in() {
 #[test]
 fn regctl_logs_in() {
     check(Tool::Regctl);
-}
-
-#[test]
-fn a_certificate_stands_for_a_login() {
-    for tool in [Tool::Skopeo, Tool::Oras] {
-        let workbench = Workbench::new();
-        let secured = Secured::start(&workbench, Ways::Certificates);
-        let image = Layout::single(&workbench, "image");
-        let name = secured.name("acme/app:1");
-        run_to_failure(&mut tool.push(&workbench, &secured, &image, &name));
-        let certified = secured.with_certificate();
-        run(&mut tool.push(&workbench, &certified, &image, &name));
-        run(&mut tool.pull(&workbench, &certified, &name, "pulled"));
-        certified.stop();
-    }
 }
 
 #[test]
@@ -157,21 +143,7 @@ fn containerd_logs_in() {
         let secured = Secured::start(&workbench, ways);
         let containerd = Daemon::start(&workbench);
         let image = Layout::single(&workbench, "image");
-        let archive = workbench.path("image.tar");
-        run(workbench.tool("tar").arg("-cf").arg(&archive).arg("-C").arg(image.folder()).arg("."));
-        for repository in ["acme/app", "public/app"] {
-            let archive = archive.to_str().unwrap();
-            let base = secured.name(repository);
-            containerd.ctr(&[
-                "images",
-                "import",
-                "--all-platforms",
-                "--no-unpack",
-                "--base-name",
-                &base,
-                archive,
-            ]);
-        }
+        import(&workbench, &containerd, &image, &["acme/app", "public/app"].map(|name| secured.name(name)));
         let (private, public) = (secured.name("acme/app:1"), secured.name("public/app:1"));
         let hosts = secured.path("hosts");
         let push = ["images", "push", "--hosts-dir", &hosts];
@@ -186,9 +158,23 @@ fn containerd_logs_in() {
         if ways == Ways::Own {
             containerd.ctr(&[&pull[..], &[&public]].concat());
         }
-        // The last, for it tries the password with every layer, and then has to wait.
+        // It tries the password with every layer, which is one guess: nobody has to wait for it.
         containerd.ctr_fails(&[&pull[..], &wrong, &[&private]].concat());
+        containerd.ctr_fails(&[&push[..], &wrong, &[&private]].concat());
+        containerd.ctr(&[&pull[..], &ci, &[&private]].concat());
         containerd.stop();
         secured.stop();
+    }
+}
+
+/// Gives containerd the image under these names, with the layout's tags.
+#[track_caller]
+fn import(workbench: &Workbench, containerd: &Daemon<'_>, image: &Layout, names: &[String]) {
+    let archive = workbench.path("image.tar");
+    run(workbench.tool("tar").arg("-cf").arg(&archive).arg("-C").arg(image.folder()).arg("."));
+    let archive = archive.to_str().expect("a path of ours is text");
+    for name in names {
+        let import = ["images", "import", "--all-platforms", "--no-unpack", "--base-name", name, archive];
+        containerd.ctr(&import);
     }
 }

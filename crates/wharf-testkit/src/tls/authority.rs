@@ -109,7 +109,9 @@ impl Pair {
 fn server(name: &str, left: Duration) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = named(&[(DnType::CommonName, name)]);
-    params.subject_alt_names = vec![SanType::IpAddress(Ipv4Addr::LOCALHOST.into())];
+    // The second leads there as well, for clients that check no certificate of what they know to be the loopback.
+    params.subject_alt_names =
+        [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED].map(|address| SanType::IpAddress(address.into())).into();
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.not_after = (now() + left).into();
     params

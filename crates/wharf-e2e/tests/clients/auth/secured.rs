@@ -2,10 +2,10 @@
 
 #![expect(clippy::disallowed_methods, reason = "certificates, passwords and keys are files")]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wharf_testkit::credentials::{CHEAP, htpasswd_line};
-use wharf_testkit::tls::Authority;
+use wharf_testkit::tls::{Authority, Pair};
 
 use super::token_server::TokenServer;
 use crate::server::Server;
@@ -20,14 +20,17 @@ pub(crate) enum Ways {
     Foreign,
     /// Passwords and tokens of our own: anyone pulls `public/**`, ci pushes.
     Own,
-    /// Certificates: those of builders may push.
+    /// Certificates: those of builders may push to `acme/**`, and who shows none is nobody.
     Certificates,
+    /// The same, and who shows none is not spoken with.
+    CertificatesOnly,
 }
 
 #[derive(Debug)]
 pub(crate) struct Secured {
     server: Server,
     folder: PathBuf,
+    builder: Pair,
     /// Whether clients show a certificate.
     certified: bool,
 }
@@ -37,27 +40,24 @@ impl Secured {
     #[track_caller]
     pub(crate) fn start(workbench: &Workbench, ways: Ways) -> Self {
         let folder = workbench.path("trust");
-        let write = |name: &str, text: &str| {
-            let path = folder.join(name);
-            std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
-            std::fs::write(&path, text).expect("a file can be written");
-            path.to_str().expect("a path of ours is text").to_owned()
-        };
+        let write = |name: &str, text: &str| write(&folder, name, text);
         let authority = Authority::new("of servers");
         let pair = authority.server("127.0.0.1");
         write("ca.crt", authority.pem());
-        write("both/ca.crt", authority.pem());
         let (certificate, key) = (write("server.crt", &pair.certificate), write("server.key", &pair.key));
         let clients = Authority::new("of clients");
         let builder = clients.client("acme", "builder");
-        write("both/client.cert", &builder.certificate);
-        write("both/client.key", &builder.key);
-        // The folder that containers/image takes its trust from, without a certificate of its own.
-        write("one/ca.crt", authority.pem());
         let tls = format!("  tls:\n    certificate: {certificate}\n    key: {key}\n");
         let passwords = || {
             let path = write("htpasswd", &htpasswd_line("ci", "secret", CHEAP));
             format!("auth: {{htpasswd: {{realm: Registry, path: {path}}}}}\n")
+        };
+        let certificates = |asked: &str| {
+            let ca = write("clients.crt", clients.pem());
+            format!(
+                "{tls}    clientcas: [{ca}]\n    clientauth: {asked}\naccess:\n  rules:\n    \
+                 - {{commonnames: builder, actions: push, repositories: acme/**}}\n"
+            )
         };
         let more = match ways {
             Ways::Htpasswd => format!("{tls}{}", passwords()),
@@ -74,32 +74,34 @@ impl Secured {
                  repositories: public/**}}\n    - {{callers: ci, actions: push}}\n",
                 passwords()
             ),
-            Ways::Certificates => {
-                let ca = write("clients.crt", clients.pem());
-                format!(
-                    "{tls}    clientcas: [{ca}]\n    clientauth: verify-client-cert-if-given\n\
-                     access: {{rules: [{{commonnames: builder, actions: push}}]}}\n"
-                )
-            }
+            Ways::Certificates => certificates("verify-client-cert-if-given"),
+            Ways::CertificatesOnly => certificates("require-and-verify-client-cert"),
         };
         let server = Server::start_with(&more);
-        // As containerd reads it, which takes the loopback for plain HTTP otherwise.
-        let host = format!("https://{}", server.host());
-        let ca = folder.join("ca.crt");
-        write(
-            &format!("hosts/{}/hosts.toml", server.host()),
-            &format!("server = {host:?}\n[host.{host:?}]\n  ca = {ca:?}\n"),
-        );
-        Self { server, folder, certified: false }
+        let secured = Self { server, folder, builder, certified: false };
+        secured.write_in_trust("ca.crt", authority.pem());
+        secured.write_hosts("");
+        secured
     }
 
-    /// The same, to clients that show a certificate.
+    /// The same, to clients that show a certificate: it is now where they look.
     pub(crate) fn with_certificate(self) -> Self {
+        let certificate = self.write_in_trust("client.cert", &self.builder.certificate);
+        let key = self.write_in_trust("client.key", &self.builder.key);
+        self.write_hosts(&format!("  client = [[{certificate:?}, {key:?}]]\n"));
         Self { certified: true, ..self }
     }
 
-    pub(crate) fn is_certified(&self) -> bool {
-        self.certified
+    /// Writes a file where containers/image and the Docker engine look for what to trust and to show.
+    fn write_in_trust(&self, name: &str, text: &str) -> String {
+        write(Path::new(&self.trust_folder()), name, text)
+    }
+
+    /// What containerd reads, which takes the loopback for plain HTTP otherwise.
+    fn write_hosts(&self, more: &str) {
+        let (host, ca) = (format!("https://{}", self.host()), self.authority());
+        let text = format!("server = {host:?}\n[host.{host:?}]\n  ca = {ca:?}\n{more}");
+        write(&self.folder, &format!("hosts/{}/hosts.toml", self.host()), &text);
     }
 
     pub(crate) fn host(&self) -> String {
@@ -125,11 +127,36 @@ impl Secured {
     }
 
     pub(crate) fn trust_folder(&self) -> String {
-        self.path(if self.certified { "both" } else { "one" })
+        self.path(&format!("docker/certs.d/{}", self.docker_host()))
+    }
+
+    /// What the Docker engine has instead of `/etc/docker`.
+    pub(crate) fn docker_folder(&self) -> String {
+        self.path("docker")
+    }
+
+    /// The registry by an address that the Docker engine does not know for the loopback: to that it shows no
+    /// certificate, and it checks none.
+    pub(crate) fn docker_host(&self) -> String {
+        self.host().replace("127.0.0.1", "0.0.0.0")
+    }
+
+    /// The certificate that clients show, as a file, and its key.
+    pub(crate) fn certificate(&self) -> Option<[String; 2]> {
+        let file = |name| format!("{}/{name}", self.trust_folder());
+        self.certified.then(|| ["client.cert", "client.key"].map(file))
     }
 
     #[track_caller]
     pub(crate) fn stop(self) {
         self.server.stop();
     }
+}
+
+/// Writes a file and the folders it is in; gives its path.
+fn write(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
+    std::fs::write(&path, text).expect("a file can be written");
+    path.to_str().expect("a path of ours is text").to_owned()
 }

@@ -80,9 +80,8 @@ impl Tool {
             ]),
             Self::Oras => {
                 command.args(["cp", "--from-oci-layout", "--to-ca-file", &secured.authority()]);
-                if secured.is_certified() {
-                    command.args(["--to-cert-file", &secured.path("both/client.cert")]);
-                    command.args(["--to-key-file", &secured.path("both/client.key")]);
+                if let Some([certificate, key]) = secured.certificate() {
+                    command.args(["--to-cert-file", &certificate, "--to-key-file", &key]);
                 }
                 command.args([&format!("{folder}:1"), name])
             }
@@ -104,9 +103,8 @@ impl Tool {
             ]),
             Self::Oras => {
                 command.args(["cp", "--to-oci-layout", "--from-ca-file", &secured.authority()]);
-                if secured.is_certified() {
-                    command.args(["--from-cert-file", &secured.path("both/client.cert")]);
-                    command.args(["--from-key-file", &secured.path("both/client.key")]);
+                if let Some([certificate, key]) = secured.certificate() {
+                    command.args(["--from-cert-file", &certificate, "--from-key-file", &key]);
                 }
                 command.args([name, &format!("{to}:1")])
             }

@@ -44,13 +44,27 @@ impl<'a> Engine<'a> {
     /// Starts one, which takes the superuser: it mounts and unpacks layers.
     #[track_caller]
     pub(crate) fn start(workbench: &'a Workbench) -> Self {
+        Self::spawn(workbench, workbench.tool("dockerd"))
+    }
+
+    /// One that has `settings` in place of `/etc/docker`, the only folder where it looks for certificates.
+    #[track_caller]
+    pub(crate) fn start_with(workbench: &'a Workbench, settings: &str) -> Self {
+        let mut command = workbench.tool("unshare");
+        // Nobody else sees that mount, and it goes with the engine.
+        let script = "mkdir -p /etc/docker && mount --bind \"$0\" /etc/docker && exec dockerd \"$@\"";
+        command.args(["--mount", "sh", "-c", script, settings]);
+        Self::spawn(workbench, command)
+    }
+
+    #[track_caller]
+    fn spawn(workbench: &'a Workbench, mut command: Command) -> Self {
         let folder = workbench.path("engine");
         std::fs::create_dir(&folder).expect("a folder for the engine");
         // Without a file of its own the engine would read the machine's.
         std::fs::write(folder.join("daemon.json"), "{}").expect("settings can be written");
         let socket = folder.join("socket");
 
-        let mut command = workbench.tool("dockerd");
         for (option, name) in [
             ("config-file", "daemon.json"),
             ("data-root", "data"),

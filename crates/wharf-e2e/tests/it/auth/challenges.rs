@@ -102,11 +102,15 @@ async fn our_own_server_is_at_the_address_the_client_has_used() {
 #[tokio::test]
 async fn who_keeps_guessing_has_to_wait() {
     let world = World::start(Ways::Own, public_and_ci()).await;
-    let wrong = basic("alice", "wrong");
-    for path in ["/v2/", "/token"].iter().cycle().take(5) {
+    let paths = || ["/v2/", "/token"].into_iter().cycle();
+    // What a client repeats with each of its requests is one guess.
+    let repeated = std::iter::repeat_n("guess 0", 10);
+    for (guess, path) in repeated.chain(["guess 1", "guess 2", "guess 3", "guess 4"]).zip(paths()) {
+        let wrong = basic("alice", guess);
         let _ = world.get(Some(&wrong), path).await.refused(401, ErrorCode::Unauthorized);
     }
-    for path in ["/v2/", "/token"] {
+    for path in paths().take(2) {
+        let wrong = basic("alice", "another");
         let answer = world.get(Some(&wrong), path).await.refused(429, ErrorCode::TooManyRequests);
         let seconds: u64 = answer.required("Retry-After").parse().expect("a number of seconds");
         assert!(seconds > 0);
