@@ -22,6 +22,7 @@ use run::Run;
 use scale::Scale;
 use scratch::{Scratch, remove_left_overs};
 use seed::Seed;
+use setup::Secrets;
 
 mod ceiling;
 mod load;
@@ -37,6 +38,7 @@ mod scale;
 mod scratch;
 mod seed;
 mod server;
+mod setup;
 mod statistics;
 mod wire;
 
@@ -103,7 +105,8 @@ fn execute(cli: &Cli) -> Result<()> {
     scale.settle();
     let (disk, memory) = (Scratch::inside(&folder)?, Scratch::inside(&cli.memory)?);
     let (disk, memory) = (disk.path(), memory.path());
-    let run = Run { scale, seed, programs, peers, disk: disk.to_owned(), memory: memory.to_owned() };
+    let secrets = Secrets::make(disk)?;
+    let run = Run { scale, seed, programs, secrets, peers, disk: disk.to_owned(), memory: memory.to_owned() };
     let mut report = Report { scale: run.scale.name, rounds: run.scale.rounds, notes, rows: Vec::new() };
     for row in rows {
         let begun = Instant::now();
@@ -180,6 +183,8 @@ fn notes(scale: &Scale) -> Vec<String> {
         "RssAnon in MiB: the most under load, in the row of the start when idle.".to_owned(),
         "wharf runs with fsync full, the others do not sync at all.".to_owned(),
         "cold: pages dropped with posix_fadvise before each reading.".to_owned(),
+        "TLS 1.3, AES-128-GCM; (+n) is the CPU of a request beyond that of the same server without passwords."
+            .to_owned(),
         "in brackets: what the machine does without a registry, in the same rounds; CPU is then its own."
             .to_owned(),
         format!(

@@ -17,6 +17,7 @@ use crate::rows::{Cache, Target, Work};
 use crate::scale::Scale;
 use crate::seed::{self, REPOSITORY, Seed};
 use crate::server::Server;
+use crate::setup::Setup;
 use crate::wire::{Connection, Request};
 
 /// What a common client says it takes when it asks for a manifest.
@@ -26,6 +27,9 @@ const ACCEPT: &str = "application/vnd.oci.image.index.v1+json, application/vnd.o
 const PAGES: usize = 16;
 /// How long a server is left alone before its idle memory is looked at.
 const SETTLE: Duration = Duration::from_millis(200);
+
+/// Of a server that takes tens of milliseconds of processor time for a request.
+const HASHING_WINDOW: Duration = Duration::from_millis(400);
 
 /// How often, and after how long each, a folder is removed that somebody writes to.
 const REMOVALS: usize = 20;
@@ -46,12 +50,13 @@ pub(crate) struct Measurement<'a> {
 impl Measurement<'_> {
     /// Does the work and says what it came to.
     pub(crate) fn take(&self, work: &Work) -> Result<Load> {
-        let (address, processes) = (self.server.addresses.http1, self.server.processes());
+        let (address, processes) = (self.server.http1.address, self.server.processes());
         let window = self.scale.window;
         match *work {
             Work::Requests(target, connections) => {
                 self.prepare(target, Cache::Warm)?;
-                requests::run(address, processes, &self.requests(target), connections, window)
+                let requests = self.requests(target)?;
+                requests::run(&self.server.http1, processes, &requests, connections, self.window())
             }
             Work::Download(target, connections, cache) => {
                 self.prepare(target, cache)?;
@@ -60,7 +65,7 @@ impl Measurement<'_> {
             Work::Http2(target, concurrency) => {
                 self.prepare(target, Cache::Warm)?;
                 let targets = Targets { paths: self.paths(target), accept: ACCEPT };
-                http2::run(self.server.addresses.http2, processes, &targets, concurrency, window)
+                http2::run(&self.server.http2, processes, &targets, concurrency, window)
             }
             Work::PushBlobs => self.push_blobs(),
             Work::PushImages(images) => {
@@ -79,23 +84,23 @@ impl Measurement<'_> {
     }
 
     fn download(&self, target: Target, connections: usize, cache: Cache) -> Result<Load> {
-        let (address, processes) = (self.server.addresses.http1, self.server.processes());
-        let requests = self.requests(target);
+        let (endpoint, processes) = (&self.server.http1, self.server.processes());
+        let requests = self.requests(target)?;
         match cache {
-            Cache::Warm => download::warm(address, processes, &requests, connections, self.scale.window),
+            Cache::Warm => download::warm(endpoint, processes, &requests, connections, self.scale.window),
             Cache::Cold => {
                 let files = self.seed.files(self.digests(target))?;
                 let blobs: Vec<_> =
                     requests.into_iter().zip(files.iter().map(|file| file.as_path())).collect();
-                download::cold(address, processes, &blobs, connections, self.scale.window)
+                download::cold(endpoint.address, processes, &blobs, connections, self.scale.window)
             }
         }
     }
 
     fn push_blobs(&self) -> Result<Load> {
-        let (address, processes) = (self.server.addresses.http1, self.server.processes());
+        let (endpoint, processes) = (&self.server.http1, self.server.processes());
         let blobs = push::make_blobs(self.scale.pushed_blobs);
-        let load = push::blobs(address, processes, &self.fresh_repository(), &blobs)?;
+        let load = push::blobs(endpoint, processes, &self.fresh_repository(), &blobs)?;
         for blob in &blobs {
             // On a file system in memory, where that costs no creation later. A virtual machine gets memory it has not
             // used before at a price, which would be on the bill of whoever writes to it first.
@@ -106,10 +111,10 @@ impl Measurement<'_> {
 
     /// Small requests alone, then beside others.
     fn beside(&self, work: &Work) -> Result<Load> {
-        let (address, window) = (self.server.addresses.http1, self.scale.window);
+        let (address, window) = (self.server.http1.address, self.scale.window);
         let repository = self.fresh_repository();
-        let requests = self.requests(Target::ManifestByTag);
-        let large = self.requests(Target::LargeBlob);
+        let requests = self.requests(Target::ManifestByTag)?;
+        let large = self.requests(Target::LargeBlob)?;
         let undisturbed = probe::run(address, &requests, window)?;
         let probed = || -> Result<Load> {
             // The first moments belong to the coming of the crowd.
@@ -127,7 +132,7 @@ impl Measurement<'_> {
             _ => {
                 let endless = download::Endless::default();
                 std::thread::scope(|scope| {
-                    let running = endless.start(scope, address, &large, 0)?;
+                    let running = endless.start(scope, &self.server.http1, &large, 0)?;
                     let load = probed();
                     running.stop()?;
                     load
@@ -157,13 +162,24 @@ impl Measurement<'_> {
         self.server.root.join("docker/registry/v2/repositories").join(name)
     }
 
-    fn requests(&self, target: Target) -> Vec<Request> {
+    /// As long as the scale has it, but for who hashes the password in every request: that can be seen soon.
+    fn window(&self) -> Duration {
+        match self.server.setup {
+            Setup::Password if self.server.peer != Peer::Wharf => self.scale.window.min(HASHING_WINDOW),
+            _ => self.scale.window,
+        }
+    }
+
+    fn requests(&self, target: Target) -> Result<Vec<Request>> {
+        let authorization = self.server.setup.authorization(&self.server.http1, REPOSITORY)?;
+        let mut headers = vec![("Accept", ACCEPT)];
+        headers.extend(authorization.iter().map(|value| ("Authorization", value.as_str())));
         let paths = self.paths(target);
         let request = |path: &String| match target {
             Target::BlobHead => Request::head(path),
-            _ => Request::get(path, &[("Accept", ACCEPT)]),
+            _ => Request::get(path, &headers),
         };
-        paths.iter().map(request).collect()
+        Ok(paths.iter().map(request).collect())
     }
 
     fn digests(&self, target: Target) -> &[String] {
@@ -216,14 +232,28 @@ impl Measurement<'_> {
         match target {
             Target::BlobHead => Ok(()),
             Target::MediumBlob | Target::LargeBlob => self.check_content(target, &digests[..1]),
+            _ if self.server.setup.guards() => {
+                self.check_guard(target)?;
+                self.check_content(target, &digests[..1])
+            }
             _ => self.check_content(target, digests),
         }
     }
 
+    /// What is given to anybody says nothing about passwords.
+    fn check_guard(&self, target: Target) -> Result<()> {
+        let request = Request::get(&self.paths(target)[0], &[]);
+        Connection::open(&self.server.http1)?
+            .exchange(&request)?
+            .expect(401)
+            .context("without a password")?;
+        Ok(())
+    }
+
     /// A fast wrong answer is none.
     fn check_content(&self, target: Target, digests: &[String]) -> Result<()> {
-        let mut connection = Connection::open(self.server.addresses.http1)?;
-        for (request, digest) in self.requests(target).iter().zip(digests) {
+        let mut connection = Connection::open(&self.server.http1)?;
+        for (request, digest) in self.requests(target)?.iter().zip(digests) {
             let mut hasher = Hasher::new(Algorithm::Sha256);
             connection.exchange_into(request, &mut |part| hasher.update(part))?.expect(200)?;
             let actual = hasher.finish().to_string();

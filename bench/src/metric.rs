@@ -17,6 +17,8 @@ pub(crate) enum Metric {
     Rate,
     /// Processor time of the server for one of them.
     ServerCpu,
+    /// How much more that is than of the same server, asked by anybody, in the same round.
+    AddedCpu,
     /// Milliseconds of the middle one.
     P50,
     /// Milliseconds that one in a hundred exceeds.
@@ -79,6 +81,7 @@ impl Metric {
         match self {
             Self::Rate => "rate",
             Self::ServerCpu => "CPU",
+            Self::AddedCpu => "CPU over anonymous",
             Self::P50 => "p50",
             Self::P99 => "p99",
             Self::Disturbance => "p99 beside/alone",
@@ -99,9 +102,9 @@ impl Unit {
             (Metric::Rate, Self::Gigabyte) => "MB/s",
             (Metric::Rate, Self::Image) => "img/s",
             (Metric::Rate, Self::Wait | Self::Probe) => "/s",
-            (Metric::ServerCpu, Self::Request) => "µs",
-            (Metric::ServerCpu, Self::Gigabyte) => "s/GB",
-            (Metric::ServerCpu, Self::Image | Self::Wait | Self::Probe) => "ms",
+            (Metric::ServerCpu | Metric::AddedCpu, Self::Request) => "µs",
+            (Metric::ServerCpu | Metric::AddedCpu, Self::Gigabyte) => "s/GB",
+            (Metric::ServerCpu | Metric::AddedCpu, Self::Image | Self::Wait | Self::Probe) => "ms",
             (Metric::P50 | Metric::P99, _) => "ms",
             (Metric::Disturbance, _) => "×",
             (Metric::ClientCores, _) => "cores",
@@ -181,6 +184,15 @@ pub(crate) fn spread(samples: &[Sample], metric: Metric) -> Option<Spread> {
 /// What `ours` is of `theirs` in one metric.
 pub(crate) fn ratio(ours: &[Sample], theirs: &[Sample], metric: Metric) -> Option<Spread> {
     Spread::of_ratios(&series(ours, metric), &series(theirs, metric))
+}
+
+/// Sets what each round costs more than the same round of the `baseline`; a round that one of them lacks has no such number.
+pub(crate) fn set_added(rounds: &mut [Sample], baseline: &[Sample]) {
+    for (sample, without) in rounds.iter_mut().zip(baseline) {
+        if let (Some(with), Some(without)) = (sample.get(Metric::ServerCpu), without.get(Metric::ServerCpu)) {
+            sample.set(Metric::AddedCpu, with - without);
+        }
+    }
 }
 
 // === impl Budget ===
@@ -270,6 +282,24 @@ mod tests {
         let at_most = Budget::new(Metric::Rate, Bound::AtMost(3.0));
         assert_eq!(at_most.judge(&rates(&[9.0, 1.0, 3.0]), None, Unit::Request).met, Some(true));
         assert_eq!(at_most.judge(&rates(&[9.0, 1.0, 4.0]), None, Unit::Request).met, Some(false));
+    }
+
+    #[test]
+    fn what_is_added_is_taken_round_by_round() {
+        let cpu = |value: f64| {
+            let mut sample = Sample::default();
+            sample.set(Metric::ServerCpu, value);
+            sample
+        };
+        let mut rounds = [cpu(14.0), cpu(30.0), cpu(15.0)];
+        set_added(&mut rounds, &[cpu(12.0), cpu(31.0)]);
+        let added = rounds.each_ref().map(|sample| sample.get(Metric::AddedCpu));
+        assert_eq!(added, [Some(2.0), Some(-1.0), None]);
+
+        let budget = Budget::new(Metric::AddedCpu, Bound::AtMost(3.0));
+        let verdict = budget.judge(&rounds[..2], None, Unit::Request);
+        assert_eq!((verdict.met, verdict.measured), (Some(true), Some(0.5)));
+        assert_eq!(verdict.budget, "CPU over anonymous ≤ 3 µs");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::process::Command;
 
 use clap::ValueEnum;
 
+use crate::setup::{Secrets, Setup};
+
 /// A program that is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Peer {
@@ -28,8 +30,20 @@ pub(crate) enum Peer {
 pub(crate) struct Addresses {
     /// HTTP/1.1.
     pub(crate) http1: SocketAddr,
-    /// HTTP/2 without TLS and without an upgrade. The same address, except for nginx.
+    /// HTTP/2; without TLS also without an upgrade. The same address, except for nginx.
     pub(crate) http2: SocketAddr,
+}
+
+/// What a server serves, where and how.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Site<'a> {
+    /// The tree.
+    pub(crate) root: &'a Path,
+    pub(crate) addresses: Addresses,
+    /// For what else it needs to write.
+    pub(crate) folder: &'a Path,
+    pub(crate) setup: Setup,
+    pub(crate) secrets: &'a Secrets,
 }
 
 /// Where the programs are that are not found by their names.
@@ -56,7 +70,7 @@ impl Peer {
         self != Self::Nginx
     }
 
-    /// Whether it speaks HTTP/2 without TLS; docker-registry 2.8 has no such setting.
+    /// Whether it speaks HTTP/2, TLS or not; docker-registry 2.8 does with TLS only, and is left out.
     pub(crate) fn speaks_http2(self) -> bool {
         self != Self::Debian
     }
@@ -96,49 +110,71 @@ impl Peer {
         command
     }
 
-    /// A config that serves the tree at `root`; `folder` is for what else it needs to write.
-    pub(crate) fn config(self, root: &Path, addresses: Addresses, folder: &Path) -> String {
+    /// A config for this place.
+    pub(crate) fn config(self, site: &Site<'_>) -> String {
         match self {
-            Self::Wharf => registry_config(root, addresses, "    fsync: full\n"),
+            Self::Wharf => registry_config(site, "    fsync: full\n") + token_service(site.setup),
             // As the configs both are shipped with: facts about blobs are cached.
             Self::Distribution | Self::Debian => {
-                registry_config(root, addresses, "") + "  cache:\n    blobdescriptor: inmemory\n"
+                registry_config(site, "") + "  cache:\n    blobdescriptor: inmemory\n"
             }
-            Self::Nginx => nginx_config(root, addresses, folder),
+            Self::Nginx => nginx_config(site),
         }
     }
 }
 
 /// The same for every registry: no request log, no purging, uploads' addresses as paths. Ends inside `storage`.
-fn registry_config(root: &Path, addresses: Addresses, filesystem: &str) -> String {
+fn registry_config(site: &Site<'_>, filesystem: &str) -> String {
     let mut config = "version: 0.1\nlog:\n  level: error\n  accesslog:\n    disabled: true\n".to_owned();
+    if site.setup.guards() {
+        let htpasswd = site.secrets.htpasswd.display();
+        let _ = write!(config, "auth:\n  htpasswd:\n    realm: benchmark\n    path: {htpasswd}\n");
+    }
+    let _ = write!(config, "http:\n  addr: {}\n  relativeurls: true\n", site.addresses.http1);
+    if site.setup == Setup::Tls {
+        let (certificate, key) = (site.secrets.certificate.display(), site.secrets.key.display());
+        let _ = write!(config, "  tls:\n    certificate: {certificate}\n    key: {key}\n");
+    } else {
+        config.push_str("  h2c:\n    enabled: true\n");
+    }
     let _ = write!(
         config,
-        "http:\n  addr: {}\n  relativeurls: true\n  h2c:\n    enabled: true\n\
-         storage:\n  filesystem:\n    rootdirectory: {}\n{filesystem}  delete:\n    enabled: true\n  \
+        "storage:\n  filesystem:\n    rootdirectory: {}\n{filesystem}  delete:\n    enabled: true\n  \
          maintenance:\n    uploadpurging:\n      enabled: false\n",
-        addresses.http1,
-        root.display(),
+        site.root.display(),
     );
     config
 }
 
-fn nginx_config(root: &Path, addresses: Addresses, folder: &Path) -> String {
-    let (blobs, folder) = (root.join("docker/registry/v2/blobs"), folder.display());
+/// Ours gives out tokens itself.
+fn token_service(setup: Setup) -> &'static str {
+    if setup == Setup::Token { "access:\n  tokens:\n    enabled: true\n" } else { "" }
+}
+
+fn nginx_config(site: &Site<'_>) -> String {
+    let (blobs, folder) = (site.root.join("docker/registry/v2/blobs"), site.folder.display());
     let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
     let mut temporary = String::new();
     for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
         let _ = writeln!(temporary, "  {kind}_temp_path {folder}/nginx-{kind};");
     }
+    let (mut certificate, mut ssl) = (String::new(), "");
+    if site.setup == Setup::Tls {
+        let (file, key) = (site.secrets.certificate.display(), site.secrets.key.display());
+        certificate =
+            format!("  ssl_certificate {file};\n  ssl_certificate_key {key};\n  ssl_protocols TLSv1.3;\n");
+        ssl = " ssl";
+    }
     format!(
         "{user}daemon off;\nworker_processes auto;\npid {folder}/nginx.pid;\nerror_log /dev/null;\n\
          events {{ worker_connections 4096; }}\n\
          http {{\n  access_log off;\n  sendfile on;\n  tcp_nopush on;\n  tcp_nodelay on;\n  \
-         keepalive_requests 1000000000;\n  etag off;\n  default_type application/octet-stream;\n{temporary}  \
-         server {{\n    listen {http1} reuseport;\n    root {blobs};\n  }}\n  \
-         server {{\n    listen {http2} http2;\n    root {blobs};\n  }}\n}}\n",
-        http1 = addresses.http1,
-        http2 = addresses.http2,
+         keepalive_requests 1000000000;\n  etag off;\n  default_type application/octet-stream;\n\
+         {temporary}{certificate}  \
+         server {{\n    listen {http1}{ssl} reuseport;\n    root {blobs};\n  }}\n  \
+         server {{\n    listen {http2}{ssl} http2;\n    root {blobs};\n  }}\n}}\n",
+        http1 = site.addresses.http1,
+        http2 = site.addresses.http2,
         blobs = blobs.display(),
     )
 }
@@ -148,4 +184,34 @@ fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
     folders.map(|folder: PathBuf| folder.join(OsStr::new(name))).find(|program| program.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(peer: Peer, setup: Setup) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = Secrets::make(folder.path()).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], 5000));
+        let addresses = Addresses { http1: address, http2: address };
+        peer.config(&Site { root: folder.path(), addresses, folder: folder.path(), setup, secrets: &secrets })
+    }
+
+    #[test]
+    fn a_setup_is_in_the_configs_of_those_it_suits_and_in_no_other() {
+        for (word, setups) in [
+            ("certificate", &[Setup::Tls][..]),
+            ("htpasswd", &[Setup::Password, Setup::Token]),
+            ("tokens", &[Setup::Token]),
+        ] {
+            for setup in [Setup::Open, Setup::Tls, Setup::Password, Setup::Token] {
+                let text = config(Peer::Wharf, setup);
+                assert_eq!(text.contains(word), setups.contains(&setup), "{setup:?}: {text}");
+            }
+        }
+        assert!(config(Peer::Nginx, Setup::Tls).contains(" ssl http2;"));
+        assert!(!config(Peer::Nginx, Setup::Open).contains("ssl"));
+        assert!(!config(Peer::Distribution, Setup::Password).contains("tokens"));
+    }
 }

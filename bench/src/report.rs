@@ -48,8 +48,10 @@ const HEADINGS: [&str; 11] =
 
 impl RowReport {
     pub(crate) fn new(row: &Row, all: Vec<Series>) -> Self {
-        let rounds_of =
-            |peer| all.iter().find(|series| series.peer == Some(peer)).map(|series| series.rounds.clone());
+        let rounds_of = |peer| {
+            let measured = |series: &&Series| series.peer == Some(peer) && !series.is_baseline;
+            all.iter().find(measured).map(|series| series.rounds.clone())
+        };
         let reference = rounds_of(Peer::Distribution).filter(|rounds| !rounds.is_empty());
         let ours = rounds_of(Peer::Wharf).unwrap_or_default();
         let judge = |budget: &crate::metric::Budget| budget.judge(&ours, reference.as_deref(), row.unit);
@@ -85,7 +87,7 @@ impl RowReport {
 
     fn line(&self, index: usize, each: &ContenderReport) -> [String; HEADINGS.len()] {
         let rounds = &each.series.rounds;
-        let is_ours = each.series.peer == Some(Peer::Wharf);
+        let is_ours = each.series.peer == Some(Peer::Wharf) && !each.series.is_baseline;
         let number = |metric| median(rounds, metric).map(significant).unwrap_or_default();
         let with_unit = |metric, unit| {
             median(rounds, metric).map(|value| format!("{} {unit}", significant(value))).unwrap_or_default()
@@ -93,11 +95,11 @@ impl RowReport {
         let memory = [Metric::IdleMemory, Metric::PeakMemory].map(number);
         [
             if index == 0 { self.title.to_owned() } else { String::new() },
-            each.series.name.to_owned(),
+            each.series.name.clone(),
             with_unit(Metric::Rate, self.rate_unit),
             number(Metric::P50),
             self.p99(rounds),
-            with_unit(Metric::ServerCpu, self.cpu_unit),
+            with_unit(Metric::ServerCpu, self.cpu_unit) + &added(rounds),
             number(Metric::ClientCores),
             memory.into_iter().find(|text| !text.is_empty()).unwrap_or_default(),
             each.rate_ratio.map(ratio_text).unwrap_or_default(),
@@ -125,7 +127,9 @@ impl ContenderReport {
     fn new(series: Series, reference: Option<&[Sample]>) -> Self {
         let is_reference = series.peer == Some(Peer::Distribution);
         let to_reference = |metric| match reference {
-            Some(reference) if !is_reference => ratio(&series.rounds, reference, metric),
+            Some(reference) if !is_reference && !series.is_baseline => {
+                ratio(&series.rounds, reference, metric)
+            }
             _ => None,
         };
         Self {
@@ -174,6 +178,13 @@ fn median(rounds: &[Sample], metric: Metric) -> Option<f64> {
     spread(rounds, metric).map(|spread| spread.median)
 }
 
+fn added(rounds: &[Sample]) -> String {
+    let added = median(rounds, Metric::AddedCpu);
+    added
+        .map(|value| format!(" ({}{})", if value < 0.0 { "" } else { "+" }, significant(value)))
+        .unwrap_or_default()
+}
+
 fn ratio_text(spread: Spread) -> String {
     format!("{} ({}–{})", significant(spread.median), significant(spread.min), significant(spread.max))
 }
@@ -214,8 +225,9 @@ mod tests {
             sample
         };
         Series {
-            name: peer.name(),
+            name: peer.name().to_owned(),
             peer: Some(peer),
+            is_baseline: false,
             rounds: rates.iter().map(sample).collect(),
             error: None,
         }
@@ -246,6 +258,20 @@ mod tests {
     fn a_budget_without_its_reference_is_open() {
         let table = report(vec![series(Peer::Wharf, &[80_000.0])]).table();
         assert!(table.contains("✓ CPU ≤ 20 µs, – rate ≥ 8×"), "{table}");
+    }
+
+    #[test]
+    fn a_baseline_is_shown_and_neither_judged_nor_compared() {
+        let mut ours = series(Peer::Wharf, &[80_000.0]);
+        let mut open = series(Peer::Wharf, &[100_000.0]);
+        (open.name, open.is_baseline) = ("wharf, anonymous".to_owned(), true);
+        crate::metric::set_added(&mut ours.rounds, &open.rounds);
+        let table = report(vec![open, ours, series(Peer::Distribution, &[10_000.0])]).table();
+
+        let lines: Vec<_> = table.lines().collect();
+        assert!(lines[2].contains("wharf, anonymous") && !lines[2].contains('≤'), "{table}");
+        assert!(!lines[2].contains("10.0 ("), "{table}");
+        assert!(lines[3].contains("12.5 µs (+2.50)") && lines[3].contains("8.00 (8.00–8.00)"), "{table}");
     }
 
     #[test]

@@ -7,9 +7,10 @@ use crate::load::push::{Content, Images};
 use crate::metric::Unit::{Gigabyte, Image, Probe, Request, Wait};
 use crate::metric::{Bound, Budget, Metric, Unit};
 use crate::peer::Peer;
+use crate::setup::Setup;
 
 use Bound::{AtMost, TimesAtLeast, TimesAtMost};
-use Metric::{Disturbance, IdleMemory, P50, P99, PeakMemory, Rate, ServerCpu};
+use Metric::{AddedCpu, Disturbance, IdleMemory, P50, P99, PeakMemory, Rate, ServerCpu};
 
 /// One row of the table.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Row {
     /// What `--rows` selects by: the row is run if its name holds the filter.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
+    pub(crate) setup: Setup,
     pub(crate) data: Data,
     pub(crate) work: Work,
     pub(crate) unit: Unit,
@@ -95,6 +97,26 @@ pub(crate) enum Ceiling {
     ReceiveHashWrite,
 }
 
+// === impl Row ===
+
+impl Row {
+    /// Whether `peer` can take part.
+    pub(crate) fn suits(&self, peer: Peer) -> bool {
+        self.setup.suits(peer) && self.work.suits(peer)
+    }
+
+    /// The same row with TLS, or passwords, or tokens.
+    const fn with(mut self, setup: Setup) -> Self {
+        self.setup = setup;
+        self
+    }
+
+    const fn with_budget(mut self, budget: &'static [Budget]) -> Self {
+        self.budget = budget;
+        self
+    }
+}
+
 // === impl Target ===
 
 impl Target {
@@ -115,7 +137,7 @@ impl Target {
 
 impl Work {
     /// Whether `peer` can do it at all.
-    pub(crate) fn suits(&self, peer: Peer) -> bool {
+    fn suits(&self, peer: Peer) -> bool {
         match self {
             Self::Requests(target, _) | Self::Download(target, ..) => {
                 peer.is_registry() || target.is_a_file()
@@ -153,21 +175,41 @@ const DOWNLOAD: &[Budget] = &[budget(ServerCpu, TimesAtMost(0.9)), budget(Rate, 
 const NO_WORSE: &[Budget] = &[budget(ServerCpu, TimesAtMost(1.0)), budget(Rate, TimesAtLeast(1.0))];
 /// Bound by the disk, so only the processor time has a budget.
 const COLD: &[Budget] = &[budget(ServerCpu, TimesAtMost(1.0))];
+/// What asking who somebody is may cost, once it is known.
+const KNOWN: &[Budget] = &[budget(AddedCpu, AtMost(3.0))];
 const BESIDE: &[Budget] = &[budget(P99, AtMost(10.0)), budget(P99, TimesAtMost(1.0))];
 
 const fn requests(name: &'static str, title: &'static str, target: Target, budget: &'static [Budget]) -> Row {
     let work = Work::Requests(target, CONNECTIONS);
-    Row { name, title, data: Data::Small, work, unit: Request, budget, ceilings: &[] }
+    Row { name, title, setup: Setup::Open, data: Data::Small, work, unit: Request, budget, ceilings: &[] }
 }
 
 const fn download(name: &'static str, title: &'static str, target: Target, connections: usize) -> Row {
     let work = Work::Download(target, connections, Cache::Warm);
-    Row { name, title, data: Data::Small, work, unit: Gigabyte, budget: DOWNLOAD, ceilings: &[] }
+    Row {
+        name,
+        title,
+        setup: Setup::Open,
+        data: Data::Small,
+        work,
+        unit: Gigabyte,
+        budget: DOWNLOAD,
+        ceilings: &[],
+    }
 }
 
 const fn cold(name: &'static str, title: &'static str, target: Target, connections: usize) -> Row {
     let work = Work::Download(target, connections, Cache::Cold);
-    Row { name, title, data: Data::Small, work, unit: Gigabyte, budget: COLD, ceilings: &[] }
+    Row {
+        name,
+        title,
+        setup: Setup::Open,
+        data: Data::Small,
+        work,
+        unit: Gigabyte,
+        budget: COLD,
+        ceilings: &[],
+    }
 }
 
 const fn http2(
@@ -179,12 +221,12 @@ const fn http2(
     unit: Unit,
 ) -> Row {
     let work = Work::Http2(target, Concurrency { connections, streams });
-    Row { name, title, data: Data::Small, work, unit, budget: NO_WORSE, ceilings: &[] }
+    Row { name, title, setup: Setup::Open, data: Data::Small, work, unit, budget: NO_WORSE, ceilings: &[] }
 }
 
 const fn pages(name: &'static str, title: &'static str, target: Target, budget: &'static [Budget]) -> Row {
     let work = Work::Requests(target, PAGERS);
-    Row { name, title, data: Data::Large, work, unit: Request, budget, ceilings: &[] }
+    Row { name, title, setup: Setup::Open, data: Data::Large, work, unit: Request, budget, ceilings: &[] }
 }
 
 const fn waits(
@@ -194,7 +236,17 @@ const fn waits(
     work: Work,
     budget: &'static [Budget],
 ) -> Row {
-    Row { name, title, data, work, unit: Wait, budget, ceilings: &[] }
+    Row { name, title, setup: Setup::Open, data, work, unit: Wait, budget, ceilings: &[] }
+}
+
+const fn push_blobs(
+    name: &'static str,
+    title: &'static str,
+    budget: &'static [Budget],
+    ceilings: &'static [Ceiling],
+) -> Row {
+    let (setup, data, work) = (Setup::Open, Data::EmptyMemory, Work::PushBlobs);
+    Row { name, title, setup, data, work, unit: Gigabyte, budget, ceilings }
 }
 
 const fn push_images(
@@ -207,11 +259,11 @@ const fn push_images(
 ) -> Row {
     let images = Images { clients: PUSHERS, count: 0, layer_bytes, content };
     let work = Work::PushImages(images);
-    Row { name, title, data: Data::EmptyDisk, work, unit: Image, budget, ceilings }
+    Row { name, title, setup: Setup::Open, data: Data::EmptyDisk, work, unit: Image, budget, ceilings }
 }
 
 const fn beside(name: &'static str, title: &'static str, work: Work, budget: &'static [Budget]) -> Row {
-    Row { name, title, data: Data::OwnSmall, work, unit: Probe, budget, ceilings: &[] }
+    Row { name, title, setup: Setup::Open, data: Data::OwnSmall, work, unit: Probe, budget, ceilings: &[] }
 }
 
 /// The rows, in the order of the table.
@@ -245,6 +297,21 @@ pub(crate) const ROWS: &[Row] = &[
     http2("h2-manifest-tag", "GET manifest by tag, h2, 2 × 4 streams", Target::ManifestByTag, 2, 4, Request),
     http2("h2-get-256m-1", "GET 256 MiB blob, h2, 1 stream", Target::LargeBlob, 1, 1, Gigabyte),
     http2("h2-get-256m-4", "GET 256 MiB blob, h2, 4 streams", Target::LargeBlob, 1, 4, Gigabyte),
+    requests("tls-manifest-tag", "GET manifest by tag, TLS", Target::ManifestByTag, NO_WORSE)
+        .with(Setup::Tls),
+    download("tls-get-256m-1", "GET 256 MiB blob, TLS, 1 connection", Target::LargeBlob, 1)
+        .with(Setup::Tls)
+        .with_budget(NO_WORSE),
+    download("tls-get-256m-4", "GET 256 MiB blob, TLS, 4 connections", Target::LargeBlob, 4)
+        .with(Setup::Tls)
+        .with_budget(NO_WORSE),
+    http2("tls-h2-get-256m-1", "GET 256 MiB blob, TLS, h2, 1 stream", Target::LargeBlob, 1, 1, Gigabyte)
+        .with(Setup::Tls),
+    http2("tls-h2-get-256m-4", "GET 256 MiB blob, TLS, h2, 4 streams", Target::LargeBlob, 1, 4, Gigabyte)
+        .with(Setup::Tls),
+    requests("auth-password", "GET manifest by tag, password", Target::ManifestByTag, KNOWN)
+        .with(Setup::Password),
+    requests("auth-token", "GET manifest by tag, token", Target::ManifestByTag, KNOWN).with(Setup::Token),
     pages(
         "tags-few",
         "tags page of 100, a small repository",
@@ -272,19 +339,17 @@ pub(crate) const ROWS: &[Row] = &[
         Work::CatalogAfterChange,
         &[budget(P50, AtMost(150.0))],
     ),
-    Row {
-        name: "push-256m",
-        title: "push 256 MiB blob, tmpfs",
-        data: Data::EmptyMemory,
-        work: Work::PushBlobs,
-        unit: Gigabyte,
-        budget: &[
+    push_blobs(
+        "push-256m",
+        "push 256 MiB blob, tmpfs",
+        &[
             budget(Rate, TimesAtLeast(1.6)),
             budget(ServerCpu, TimesAtMost(0.85)),
             budget(PeakMemory, AtMost(60.0)),
         ],
-        ceilings: &[Ceiling::Hash, Ceiling::ReceiveHashWrite],
-    },
+        &[Ceiling::Hash, Ceiling::ReceiveHashWrite],
+    ),
+    push_blobs("tls-push-256m", "push 256 MiB blob, TLS, tmpfs", NO_WORSE, &[]).with(Setup::Tls),
     push_images(
         "push-1m",
         "push 1 MiB images, 10 clients",
@@ -328,8 +393,17 @@ pub(crate) enum Extent {
 }
 
 /// What a quick look leaves out, unless it is named.
-const LEFT_OUT_OF_QUICK: &[&str] =
-    &["get-10m-4", "get-256m-4", "cold-10m-4", "cold-10m-16", "cold-256m-4", "cold-256m-16", "push-same"];
+const LEFT_OUT_OF_QUICK: &[&str] = &[
+    "get-10m-4",
+    "get-256m-4",
+    "cold-10m-4",
+    "cold-10m-16",
+    "cold-256m-4",
+    "cold-256m-16",
+    "tls-get-256m-4",
+    "tls-h2-get-256m-4",
+    "push-same",
+];
 
 /// The rows whose names hold one of `filters`; if there is none, all that belong to `extent`.
 pub(crate) fn selected(filters: &[String], extent: Extent) -> Vec<&'static Row> {
@@ -371,15 +445,17 @@ mod tests {
     #[test]
     fn every_row_can_be_run_by_ours_and_by_the_one_it_is_compared_with() {
         for row in ROWS {
-            assert!(row.work.suits(Peer::Wharf) && row.work.suits(Peer::Distribution), "{}", row.name);
+            // It has no token service of its own.
+            let alone = row.setup == Setup::Token;
+            assert!(row.suits(Peer::Wharf) && (alone || row.suits(Peer::Distribution)), "{}", row.name);
         }
     }
 
     #[test]
     fn a_static_server_is_asked_for_files_only() {
-        let suited: Vec<_> =
-            ROWS.iter().filter(|row| row.work.suits(Peer::Nginx)).map(|row| row.name).collect();
+        let suited: Vec<_> = ROWS.iter().filter(|row| row.suits(Peer::Nginx)).map(|row| row.name).collect();
         assert!(suited.contains(&"blob-head") && suited.contains(&"h2-get-256m-1"));
+        assert!(suited.contains(&"tls-get-256m-1") && !suited.contains(&"auth-password"));
         assert!(
             !suited.contains(&"manifest-tag") && !suited.contains(&"push-1m") && !suited.contains(&"start")
         );

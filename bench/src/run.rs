@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::load::Load;
 use crate::measure::Measurement;
-use crate::metric::{Metric, Sample, Unit};
+use crate::metric::{Metric, Sample, Unit, set_added};
 use crate::peer::{Peer, Programs};
 use crate::proc::Processes;
 use crate::rows::{Ceiling, Data, Row, Work};
@@ -19,6 +19,7 @@ use crate::scale::Scale;
 use crate::scratch::remove_below;
 use crate::seed::Seed;
 use crate::server::Server;
+use crate::setup::{Secrets, Setup};
 
 /// How often the memory of a server under load is looked at.
 const MEMORY_POLL: Duration = Duration::from_millis(20);
@@ -29,6 +30,7 @@ pub(crate) struct Run {
     pub(crate) scale: Scale,
     pub(crate) seed: Seed,
     pub(crate) programs: Programs,
+    pub(crate) secrets: Secrets,
     pub(crate) peers: Vec<Peer>,
     /// On the disk whose writes are measured.
     pub(crate) disk: PathBuf,
@@ -39,9 +41,11 @@ pub(crate) struct Run {
 /// What one contender of a row came to.
 #[derive(Debug, Serialize)]
 pub(crate) struct Series {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     #[serde(skip)]
     pub(crate) peer: Option<Peer>,
+    /// Whether it is there only for what the same peer is set up with in the row to be compared with it.
+    pub(crate) is_baseline: bool,
     pub(crate) rounds: Vec<Sample>,
     /// Why there are no more rounds.
     pub(crate) error: Option<String>,
@@ -50,7 +54,7 @@ pub(crate) struct Series {
 /// Who takes part in a row.
 #[derive(Debug)]
 enum Contender {
-    Server { peer: Peer, root: PathBuf, running: Option<Server> },
+    Server { peer: Peer, setup: Setup, is_baseline: bool, root: PathBuf, running: Option<Box<Server>> },
     Ceiling(Ceiling),
 }
 
@@ -76,6 +80,7 @@ impl Run {
             }
         }
         drop(contenders);
+        compare_with_baselines(&mut all);
         if row.data == Data::EmptyMemory {
             // Memory is short, and costs nobody anything to give back.
             remove_below(&self.memory)?;
@@ -85,9 +90,12 @@ impl Run {
 
     fn contenders(&self, row: &Row) -> Result<Vec<Contender>> {
         let mut contenders = Vec::new();
-        for peer in self.peers.iter().copied().filter(|peer| row.work.suits(*peer)) {
+        for peer in self.peers.iter().copied().filter(|peer| row.suits(*peer)) {
             let root = self.root(row, peer)?;
-            contenders.push(Contender::Server { peer, root, running: None });
+            for setup in std::iter::once(row.setup).chain(row.setup.baseline()) {
+                let (is_baseline, root) = (setup != row.setup, root.clone());
+                contenders.push(Contender::Server { peer, setup, is_baseline, root, running: None });
+            }
         }
         contenders.extend(row.ceilings.iter().map(|ceiling| Contender::Ceiling(*ceiling)));
         Ok(contenders)
@@ -118,12 +126,15 @@ impl Run {
             Contender::Ceiling(ceiling) => {
                 Ok(Sample::of(ceiling.take(scale, &self.disk, &self.memory, round)?, row.unit))
             }
-            Contender::Server { peer, root, running } => {
+            Contender::Server { peer, setup, root, running, .. } => {
                 if row.work.needs_a_fresh_process() {
                     *running = None;
                 }
                 if running.is_none() {
-                    *running = Some(Server::start(*peer, &self.programs, root, &self.disk.join("servers"))?);
+                    let folder = self.disk.join("servers");
+                    let (programs, secrets) = (&self.programs, &self.secrets);
+                    let server = Server::start(*peer, *setup, programs, secrets, root, &folder)?;
+                    *running = Some(Box::new(server));
                 }
                 let Some(server) = running else { return Ok(Sample::default()) };
                 let measurement = Measurement { server, seed: &self.seed, scale, round };
@@ -137,11 +148,24 @@ impl Run {
 
 impl Series {
     fn new(contender: &Contender) -> Self {
-        let (name, peer) = match contender {
-            Contender::Server { peer, .. } => (peer.name(), Some(*peer)),
-            Contender::Ceiling(ceiling) => (ceiling.name(), None),
+        let (name, peer, is_baseline) = match contender {
+            Contender::Server { peer, is_baseline: true, .. } => {
+                (format!("{}, anonymous", peer.name()), Some(*peer), true)
+            }
+            Contender::Server { peer, .. } => (peer.name().to_owned(), Some(*peer), false),
+            Contender::Ceiling(ceiling) => (ceiling.name().to_owned(), None, false),
         };
-        Self { name, peer, rounds: Vec::new(), error: None }
+        Self { name, peer, is_baseline, rounds: Vec::new(), error: None }
+    }
+}
+
+/// What each peer's setup adds to its own baseline, round by round.
+fn compare_with_baselines(all: &mut [Series]) {
+    let (baselines, measured): (Vec<&mut Series>, Vec<_>) = all.iter_mut().partition(|each| each.is_baseline);
+    for series in measured {
+        if let Some(baseline) = baselines.iter().find(|baseline| baseline.peer == series.peer) {
+            set_added(&mut series.rounds, &baseline.rounds);
+        }
     }
 }
 

@@ -2,18 +2,20 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use wharf_testkit::process::free_address;
 
-use crate::peer::{Addresses, Peer, Programs};
+use crate::peer::{Addresses, Peer, Programs, Site};
 use crate::proc::Processes;
+use crate::setup::{Secrets, Setup};
+use crate::wire::{Connection, Endpoint, Request};
 
 /// How long a server may take until it answers.
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -26,7 +28,11 @@ const STOP_LIMIT: Duration = Duration::from_secs(3);
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) peer: Peer,
-    pub(crate) addresses: Addresses,
+    pub(crate) setup: Setup,
+    /// HTTP/1.1.
+    pub(crate) http1: Endpoint,
+    /// HTTP/2.
+    pub(crate) http2: Endpoint,
     /// The tree it serves.
     pub(crate) root: PathBuf,
     /// From its start to its first answer.
@@ -40,7 +46,14 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts `peer` over the tree at `root` and waits for its first answer; `folder` takes config and log.
-    pub(crate) fn start(peer: Peer, programs: &Programs, root: &Path, folder: &Path) -> Result<Self> {
+    pub(crate) fn start(
+        peer: Peer,
+        setup: Setup,
+        programs: &Programs,
+        secrets: &Secrets,
+        root: &Path,
+        folder: &Path,
+    ) -> Result<Self> {
         let program = peer.program(programs).map_err(anyhow::Error::msg)?;
         let http1 = free_address();
         let http2 = if peer.is_registry() { http1 } else { free_address() };
@@ -48,7 +61,7 @@ impl Server {
         fs::create_dir_all(folder)?;
         let stem = format!("{}-{}", peer.name(), http1.port());
         let (config, log) = (folder.join(format!("{stem}.conf")), folder.join(format!("{stem}.log")));
-        fs::write(&config, peer.config(root, addresses, folder))?;
+        fs::write(&config, peer.config(&Site { root, addresses, folder, setup, secrets }))?;
         let output = File::create(&log)?;
         let mut command = peer.command(&program, &config);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -57,7 +70,9 @@ impl Server {
         let child = command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let mut server = Self {
             peer,
-            addresses,
+            setup,
+            http1: secrets.http1(setup, http1),
+            http2: secrets.http2(setup, http2),
             root: root.to_owned(),
             first_answer: Duration::ZERO,
             processes: Processes::of(child.id()),
@@ -76,17 +91,23 @@ impl Server {
     }
 
     fn wait_for_an_answer(&mut self, begun: Instant) -> Result<()> {
-        while begun.elapsed() < START_LIMIT {
-            if answers(self.addresses.http1) {
+        loop {
+            let Err(error) = ask(&self.http1) else {
                 self.first_answer = begun.elapsed();
                 return Ok(());
+            };
+            if begun.elapsed() > START_LIMIT {
+                let name = self.peer.name();
+                return Err(error.context(format!(
+                    "{name} did not answer within {START_LIMIT:?}: {}",
+                    self.last_words()
+                )));
             }
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended before it answered ({status}): {}", self.peer.name(), self.last_words());
             }
             sleep(START_POLL);
         }
-        bail!("{} did not answer within {START_LIMIT:?}: {}", self.peer.name(), self.last_words())
     }
 
     /// The end of its log.
@@ -120,15 +141,18 @@ impl Drop for Server {
     }
 }
 
-/// Whether `GET /v2/` gets any answer; a static server's is 404.
-fn answers(address: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<bool> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(START_LIMIT))?;
-        write!(stream, "GET /v2/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
-        let mut answer = [0; 9];
-        stream.read_exact(&mut answer)?;
-        Ok(&answer == b"HTTP/1.1 ")
-    };
-    ask().unwrap_or(false)
+/// Fails unless `GET /v2/` gets any answer; a static server's is 404, a guarded one's 401.
+fn ask(endpoint: &Endpoint) -> Result<()> {
+    if endpoint.tls.is_some() {
+        Connection::open(endpoint)?.exchange(&Request::get("/v2/", &[]))?;
+        return Ok(());
+    }
+    let address = endpoint.address;
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(START_LIMIT))?;
+    write!(stream, "GET /v2/ HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
+    let mut answer = [0; 9];
+    stream.read_exact(&mut answer)?;
+    ensure!(&answer == b"HTTP/1.1 ", "what answers is no HTTP/1.1");
+    Ok(())
 }

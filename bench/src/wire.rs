@@ -1,10 +1,11 @@
-//! A client that costs next to nothing: HTTP/1.1 on one kept connection, requests written as they were prepared.
+//! A client that costs next to nothing: HTTP/1.1 on one kept connection, requests written as they were prepared. With
+//! TLS it costs what TLS costs.
 //!
 //! It understands just what a registry answers with: a head, and a body by length or in chunks. Client and server share
 //! the machine, so what this file does not do is what the server can.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -13,8 +14,11 @@ use head::{Framing, Head};
 
 mod chunked;
 mod head;
+mod transport;
 
 use chunked::Chunked;
+pub(crate) use transport::Endpoint;
+use transport::Transport;
 
 /// What is read at once: a block of a large blob, and more than any small answer.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -24,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// One kept connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Transport,
     buffer: Vec<u8>,
     /// What of the buffer was read and not yet used.
     filled: std::ops::Range<usize>,
@@ -80,16 +84,13 @@ impl Answer {
 // === impl Connection ===
 
 impl Connection {
-    pub(crate) fn open(address: SocketAddr) -> Result<Self> {
-        Self::open_with_buffer(address, BUFFER_BYTES)
+    pub(crate) fn open(to: impl Into<Endpoint>) -> Result<Self> {
+        Self::open_with_buffer(to, BUFFER_BYTES)
     }
 
     /// For those of which there are many.
-    pub(crate) fn open_with_buffer(address: SocketAddr, buffer_bytes: usize) -> Result<Self> {
-        let stream = TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+    pub(crate) fn open_with_buffer(to: impl Into<Endpoint>, buffer_bytes: usize) -> Result<Self> {
+        let stream = Transport::open(&to.into())?;
         Ok(Self { stream, buffer: vec![0; buffer_bytes], filled: 0..0 })
     }
 
@@ -129,13 +130,13 @@ impl Connection {
 
     /// A second handle on the connection, to cut it off with.
     pub(crate) fn another_hand(&self) -> Result<TcpStream> {
-        self.stream.try_clone().context("cannot share a connection")
+        self.stream.socket().try_clone().context("cannot share a connection")
     }
 
     /// Sends a request and lets the caller read what comes, at a pace of its own.
     pub(crate) fn send_only(mut self, request: &Request) -> Result<TcpStream> {
         self.stream.write_all(&request.bytes).context("cannot send the request")?;
-        Ok(self.stream)
+        self.stream.into_socket()
     }
 
     /// Sends the head of a request and lets the caller send its body of `length` bytes, at a pace of its own.
@@ -145,8 +146,9 @@ impl Connection {
         self.stream
             .write_all(head_of(method, target, &headers).as_bytes())
             .context("cannot send the request")?;
-        Ok(self.stream)
+        self.stream.into_socket()
     }
+
     fn answer(&mut self, has_body: bool, sink: &mut dyn FnMut(&[u8])) -> Result<Answer> {
         let head = self.read_head()?;
         let body_bytes = match head.framing {
@@ -213,7 +215,7 @@ impl Connection {
     }
 }
 
-fn read_some(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<usize> {
+fn read_some(stream: &mut Transport, buffer: &mut [u8]) -> Result<usize> {
     loop {
         match stream.read(buffer) {
             Ok(0) => bail!("the server closed the connection in the middle of an answer"),

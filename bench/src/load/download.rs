@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::{Cost, Load, Meter, join, nanoseconds};
 use crate::proc::Processes;
-use crate::wire::{Connection, Request};
+use crate::wire::{Connection, Endpoint, Request};
 
 /// Downloads that go on until they are cut off.
 ///
@@ -29,11 +29,11 @@ impl Endless {
     pub(crate) fn start<'scope>(
         &'scope self,
         scope: &'scope Scope<'scope, '_>,
-        address: SocketAddr,
+        endpoint: &Endpoint,
         requests: &'scope [Request],
         first: usize,
     ) -> Result<Running<'scope>> {
-        let mut connection = Connection::open(address)?;
+        let mut connection = Connection::open(endpoint)?;
         let stream = connection.another_hand()?;
         let thread = scope.spawn(move || self.download(&mut connection, requests, first));
         Ok(Running { stream, thread, endless: self })
@@ -83,7 +83,7 @@ impl Running<'_> {
 
 /// `requests` round and round on each connection, for as long as `window`.
 pub(crate) fn warm(
-    address: SocketAddr,
+    endpoint: &Endpoint,
     server: &Processes,
     requests: &[Request],
     connections: usize,
@@ -92,7 +92,7 @@ pub(crate) fn warm(
     let endless = Endless::default();
     thread::scope(|scope| {
         let running: Vec<_> = (0..connections)
-            .map(|index| endless.start(scope, address, requests, index % requests.len()))
+            .map(|index| endless.start(scope, endpoint, requests, index % requests.len()))
             .collect::<Result<_>>()?;
         // What passes before the meter runs is the filling of the sockets.
         thread::sleep(window / 10);

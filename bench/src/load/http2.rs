@@ -1,6 +1,5 @@
-//! HTTP/2 without TLS, by hyper's client with the windows of the clients people use.
+//! HTTP/2, by hyper's client with the windows of the clients people use.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -9,11 +8,14 @@ use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Body as _;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
+use tokio_rustls::TlsConnector;
 
 use super::{Load, Meter, join, nanoseconds};
 use crate::proc::Processes;
+use crate::wire::Endpoint;
 
 /// What Go's client grants a stream, and nearly every client of registries is Go's.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
@@ -38,7 +40,7 @@ pub(crate) struct Concurrency {
 
 /// Asks for `targets` round and round until `window` has passed; each connection has a thread of its own.
 pub(crate) fn run(
-    address: SocketAddr,
+    endpoint: &Endpoint,
     server: &Processes,
     targets: &Targets,
     concurrency: Concurrency,
@@ -47,7 +49,7 @@ pub(crate) fn run(
     let meter = Meter::start(server)?;
     let parts: Vec<Vec<Load>> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..concurrency.connections)
-            .map(|_| scope.spawn(move || one_connection(address, targets, concurrency.streams, window)))
+            .map(|_| scope.spawn(move || one_connection(endpoint, targets, concurrency.streams, window)))
             .collect();
         threads.into_iter().map(join).collect::<Result<_>>()
     })?;
@@ -61,7 +63,7 @@ pub(crate) fn run(
 }
 
 fn one_connection(
-    address: SocketAddr,
+    endpoint: &Endpoint,
     targets: &Targets,
     streams: usize,
     window: Duration,
@@ -69,12 +71,13 @@ fn one_connection(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {
-        let sender = connect(address).await?;
+        let sender = connect(endpoint).await?;
         let deadline = Instant::now() + window;
         let tasks: Vec<_> = (0..streams)
             .map(|index| {
                 let (sender, targets) = (sender.clone(), targets.clone());
-                tokio::task::spawn_local(one_stream(sender, address, targets, index, deadline))
+                let origin = format!("{}://{}", endpoint.scheme(), endpoint.address);
+                tokio::task::spawn_local(one_stream(sender, origin, targets, index, deadline))
             })
             .collect();
         let mut parts = Vec::new();
@@ -85,9 +88,24 @@ fn one_connection(
     })
 }
 
-async fn connect(address: SocketAddr) -> Result<SendRequest<Empty<Bytes>>> {
+async fn connect(endpoint: &Endpoint) -> Result<SendRequest<Empty<Bytes>>> {
+    let address = endpoint.address;
     let stream = TcpStream::connect(address).await.with_context(|| format!("cannot connect to {address}"))?;
     stream.set_nodelay(true)?;
+    let Some(config) = &endpoint.tls else { return handshake(stream).await };
+    let connector = TlsConnector::from(config.clone());
+    let stream = connector
+        .connect(endpoint.server_name(), stream)
+        .await
+        .with_context(|| format!("no TLS with {address}"))?;
+    ensure!(stream.get_ref().1.alpn_protocol() == Some(b"h2"), "no HTTP/2 was agreed upon");
+    handshake(stream).await
+}
+
+async fn handshake<S>(stream: S) -> Result<SendRequest<Empty<Bytes>>>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -102,7 +120,7 @@ async fn connect(address: SocketAddr) -> Result<SendRequest<Empty<Bytes>>> {
 
 async fn one_stream(
     mut sender: SendRequest<Empty<Bytes>>,
-    address: SocketAddr,
+    origin: String,
     targets: Targets,
     first: usize,
     deadline: Instant,
@@ -110,7 +128,7 @@ async fn one_stream(
     let mut load = Load::default();
     for path in targets.paths.iter().cycle().skip(first % targets.paths.len()) {
         let begun = Instant::now();
-        let request = http::Request::get(format!("http://{address}{path}"))
+        let request = http::Request::get(format!("{origin}{path}"))
             .header(http::header::ACCEPT, targets.accept)
             .body(Empty::new())?;
         sender.ready().await?;

@@ -11,7 +11,7 @@ use wharf_testkit::images::{Blob, Image, ImageOptions, Manifest, noise};
 
 use super::{Load, Meter, join, nanoseconds};
 use crate::proc::Processes;
-use crate::wire::Connection;
+use crate::wire::{Connection, Endpoint};
 
 /// Every image and blob of a run has bytes of its own, whoever gets them.
 static NEXT_SEED: AtomicU64 = AtomicU64::new(1 << 40);
@@ -40,12 +40,12 @@ pub(crate) fn make_blobs((count, length): (usize, usize)) -> Vec<Blob> {
 
 /// Pushes blobs one after the other.
 pub(crate) fn blobs(
-    address: SocketAddr,
+    endpoint: &Endpoint,
     server: &Processes,
     repository: &str,
     blobs: &[Blob],
 ) -> Result<Load> {
-    let mut connection = Connection::open(address)?;
+    let mut connection = Connection::open(endpoint)?;
     let mut load = Load::default();
     let meter = Meter::start(server)?;
     for blob in blobs {

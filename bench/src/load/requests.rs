@@ -1,23 +1,22 @@
 //! Small requests as fast as they are answered, on a few connections, each of which has one request under way.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use super::{Load, Meter, join, nanoseconds};
 use crate::proc::Processes;
-use crate::wire::{Connection, Request};
+use crate::wire::{Connection, Endpoint, Request};
 
 /// Sends `requests` round and round until `window` has passed; each connection sends at least one.
 pub(crate) fn run(
-    address: SocketAddr,
+    endpoint: &Endpoint,
     server: &Processes,
     requests: &[Request],
     connections: usize,
     window: Duration,
 ) -> Result<Load> {
-    let mut opened: Vec<_> = (0..connections).map(|_| Connection::open(address)).collect::<Result<_>>()?;
+    let mut opened: Vec<_> = (0..connections).map(|_| Connection::open(endpoint)).collect::<Result<_>>()?;
     let meter = Meter::start(server)?;
     let deadline = Instant::now() + window;
     let parts: Vec<Load> = std::thread::scope(|scope| {
