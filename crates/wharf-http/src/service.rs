@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, EXPECT, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body as HttpBody;
 use wharf_auth::{Authorizer, ClientCertificate, Sender};
 use wharf_core::{BoxError, Cause, Registry};
@@ -104,6 +104,10 @@ impl Service {
             }
         };
         self.finish(&head, &mut response);
+        // Over HTTP/1 hyper leaves it out by itself; over HTTP/2 a client would take it for a broken protocol.
+        if head.method == Method::HEAD {
+            *response.body_mut() = Body::empty();
+        }
         if let Some(details) = record.details() {
             details.response(response.headers());
         }

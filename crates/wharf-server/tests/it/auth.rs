@@ -28,7 +28,7 @@ const UPLOADS: &str = "/v2/acme/app/blobs/uploads/";
 const ROWS: [Row; 5] = [
     Row {
         example: "access-passwords.yml",
-        allowed: ("alice", "POST", UPLOADS, 202),
+        allowed: ("ops", "POST", UPLOADS, 202),
         refused: ("", "GET", "/v2/", 401),
     },
     Row {
@@ -93,7 +93,7 @@ fn by(authorization: Option<&str>, request: Request) -> Request {
 async fn every_set_up_of_the_guide_allows_and_refuses() {
     for Row { example, allowed, refused } in ROWS {
         let folder = tempfile::tempdir().unwrap();
-        let lines = ["alice", "bob", "ci"].map(|user| htpasswd_line(user, "secret", CHEAP)).concat();
+        let lines = ["ops", "bob", "ci"].map(|user| htpasswd_line(user, "secret", CHEAP)).concat();
         let signer = Signer::new("theirs");
         fs::write(folder.path().join("htpasswd"), lines).unwrap();
         fs::write(folder.path().join("secret"), "of the operator\n").unwrap();

@@ -70,3 +70,17 @@ async fn whole_locations_say_https() {
     assert!(by_http1.location().starts_with(&expected), "{by_http1:?}");
     assert!(by_http2.location().starts_with(&expected), "{by_http2:?}");
 }
+
+/// A client takes bytes there for a broken protocol (RFC 9110, section 9.3.2).
+#[tokio::test]
+async fn an_answer_to_head_has_no_body_whatever_it_says() {
+    let World { registry, client, .. } = World::start().await;
+    let mut connection = client.http2(&registry).await;
+    let path = "/v2/acme/app/manifests/unknown";
+
+    let got = connection.send(registry.get(path)).await.expect(404);
+    let looked = connection.send(registry.head(path)).await.expect(404);
+
+    assert!(!got.body.is_empty() && looked.body.is_empty(), "{looked:?}");
+    assert_eq!(looked.header("Content-Length"), got.header("Content-Length"));
+}
