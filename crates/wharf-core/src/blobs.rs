@@ -44,6 +44,27 @@ impl Registry {
         Ok(OpenBlob { info: BlobInfo { digest: *digest, content, size_bytes: read.size }, body: read.body })
     }
 
+    /// Where the client may fetch the blob itself; `None` if it has to be read here.
+    ///
+    /// A blob that is not there has no such place: it is looked for first.
+    pub async fn blob_elsewhere(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<String>> {
+        if self.urls().is_none() {
+            return Ok(None);
+        }
+        let info = self.blob(repository, digest).await?;
+        self.url_of(&info).await
+    }
+
+    /// Where the client may fetch a blob that [`blob`](Self::blob) has found; `None` if it has to be read here.
+    pub async fn url_of(&self, info: &BlobInfo) -> Result<Option<String>> {
+        let Some(urls) = self.urls() else { return Ok(None) };
+        urls.url(&info.content).await.map_err(Error::store)
+    }
+
     /// Opens a part of a blob that [`blob`](Self::blob) has found; the range must lie within it.
     pub async fn open_range(
         &self,

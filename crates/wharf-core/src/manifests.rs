@@ -131,7 +131,6 @@ impl Registry {
             BlobBody::Bytes(bytes) => return Ok(Some(bytes)),
             BlobBody::File(region) => region.boxed(),
             BlobBody::Stream(stream) => stream,
-            BlobBody::Redirect(_) => return Err(unreadable("it is only to be had from elsewhere".into())),
         };
         gather(stream, read.size).await.map(Some)
     }

@@ -37,10 +37,12 @@ impl Registry {
             None => Some(*digest),
         };
         let Some(content) = content else { return Ok(None) };
-        let _hold = self.metadata().hold(&content).await.map_err(Error::store)?;
         let stat = match self.blobs().stat(&content).await {
             Err(wharf_store::Error::BlobNotFound { .. }) => return Ok(None),
             stat => stat.map_err(Error::store)?,
+        };
+        let Some(_hold) = self.metadata().hold(&content, &stat).await.map_err(Error::store)? else {
+            return Ok(None);
         };
         let change = self.change(cause);
         self.metadata().link_blob(&change, repository, digest, &content).await.map_err(Error::store)?;

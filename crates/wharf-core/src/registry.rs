@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wharf_oci::RepositoryName;
-use wharf_store::{BlobStore, Change, Clock, MetadataStore, SystemClock};
+use wharf_store::{BlobStore, BlobUrls, Change, Clock, MetadataStore, SystemClock};
 
 use crate::error::{Error, Result};
 use crate::events::{Event, EventKind, EventSink};
@@ -34,6 +34,8 @@ pub struct Options {
     pub deletes: bool,
     /// What a manifest must fulfil (`validation`).
     pub validation: Validation,
+    /// From where clients may fetch blobs themselves, if they may.
+    pub urls: Option<Arc<dyn BlobUrls>>,
     /// Who hears of changes.
     pub events: Option<Arc<dyn EventSink>>,
     /// Where the time comes from.
@@ -53,7 +55,13 @@ pub struct Cause {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { deletes: true, validation: Validation::default(), events: None, clock: Arc::new(SystemClock) }
+        Self {
+            deletes: true,
+            validation: Validation::default(),
+            urls: None,
+            events: None,
+            clock: Arc::new(SystemClock),
+        }
     }
 }
 
@@ -90,6 +98,10 @@ impl Registry {
 
     pub(crate) fn validation(&self) -> &Validation {
         &self.0.options.validation
+    }
+
+    pub(crate) fn urls(&self) -> Option<&dyn BlobUrls> {
+        self.0.options.urls.as_deref()
     }
 
     pub(crate) fn change<'a>(&self, cause: &'a Cause) -> Change<'a> {

@@ -34,12 +34,13 @@ pub struct UploadState {
     pub offset: u64,
 }
 
-/// What to do with a body that was sent to the first location of an upload.
-enum Restart {
-    /// Append it at the beginning; nothing is there any more.
-    From(ByteStream),
-    /// It had no bytes, so it repeats nothing.
-    Needless { stored: u64 },
+/// Where a body goes.
+enum Placed {
+    At(u64, ByteStream),
+    /// It has no bytes, and so no place.
+    Nowhere {
+        stored: u64,
+    },
 }
 
 impl Registry {
@@ -86,16 +87,7 @@ impl Registry {
     ) -> Result<()> {
         let (registry, cause, key, digest) = (self.clone(), cause.clone(), key(repository, id), *digest);
         let work = async move {
-            if let Some((placement, body)) = last {
-                match registry.append_to(&key, placement, body).await {
-                    Ok(_) => {}
-                    Err(error @ Error::UploadUnknown { .. }) => {
-                        return registry.already(&key, &digest, error).await;
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            match registry.publish(&cause, &key, &digest).await {
+            match registry.publish(&cause, &key, &digest, last).await {
                 Err(error @ Error::UploadUnknown { .. }) => registry.already(&key, &digest, error).await,
                 result => result,
             }
@@ -115,10 +107,7 @@ impl Registry {
             (self.clone(), cause.clone(), repository.clone(), *digest);
         let work = async move {
             let key = registry.new_upload(&repository, Announced::Digest(digest)).await?;
-            let result = match registry.append_to(&key, Placement::At(0), body).await {
-                Ok(_) => registry.publish(&cause, &key, &digest).await,
-                Err(error) => Err(error),
-            };
+            let result = registry.publish(&cause, &key, &digest, Some((Placement::At(0), body))).await;
             if result.is_err() {
                 registry.discard(&key).await;
             }
@@ -156,14 +145,9 @@ impl Registry {
     }
 
     async fn append_to(&self, key: &UploadKey, placement: Placement, body: ByteStream) -> Result<u64> {
-        let (offset, body) = match placement {
-            Placement::End => (self.stored(key).await?, body),
-            Placement::At(offset) => (offset, body),
-            Placement::Location(0) => match self.start_over(key, body).await? {
-                Restart::From(body) => (0, body),
-                Restart::Needless { stored } => return Ok(stored),
-            },
-            Placement::Location(offset) => (offset, body),
+        let (offset, body) = match self.place(key, placement, body).await? {
+            Placed::At(offset, body) => (offset, body),
+            Placed::Nowhere { stored } => return Ok(stored),
         };
         match self.blobs().append(key, offset, body).await {
             Ok(end) => Ok(end),
@@ -171,37 +155,60 @@ impl Registry {
         }
     }
 
+    /// Where a body goes.
+    async fn place(&self, key: &UploadKey, placement: Placement, body: ByteStream) -> Result<Placed> {
+        match placement {
+            Placement::End => Ok(Placed::At(self.stored(key).await?, body)),
+            Placement::Location(0) => self.start_over(key, body).await,
+            Placement::At(offset) | Placement::Location(offset) => Ok(Placed::At(offset, body)),
+        }
+    }
+
     /// Makes sure that the upload is empty for `body`, which was sent to its first location.
     ///
     /// What is there goes only when the first byte has come: a final request without a body repeats nothing, and a
     /// connection that breaks at once must not cost what an earlier one has brought.
-    async fn start_over(&self, key: &UploadKey, mut body: ByteStream) -> Result<Restart> {
+    async fn start_over(&self, key: &UploadKey, mut body: ByteStream) -> Result<Placed> {
         let stored = self.stored(key).await?;
         if stored == 0 {
-            return Ok(Restart::From(body));
+            return Ok(Placed::At(0, body));
         }
         let first = loop {
             match body.next().await {
                 Some(Ok(chunk)) if chunk.is_empty() => {}
                 Some(Ok(chunk)) => break chunk,
                 Some(Err(source)) => return Err(Error::BodyBroken { source }),
-                None => return Ok(Restart::Needless { stored }),
+                None => return Ok(Placed::Nowhere { stored }),
             }
         };
         if let Err(error) = self.blobs().begin(key, Announced::Nothing).await {
             return Err(self.upload_write_error(error, key).await);
         }
-        Ok(Restart::From(stream::once(ready(Ok(first))).chain(body).boxed()))
+        Ok(Placed::At(0, stream::once(ready(Ok(first))).chain(body).boxed()))
     }
 
     async fn stored(&self, key: &UploadKey) -> Result<u64> {
         Ok(self.upload(&key.repository, &key.id).await?.offset)
     }
 
-    /// Publishes the bytes, then links the blob: held against a collector from before the one until after the other.
-    async fn publish(&self, cause: &Cause, key: &UploadKey, digest: &Digest) -> Result<()> {
-        let _hold = self.metadata().hold(digest).await.map_err(Error::store)?;
-        let size_bytes = match self.blobs().commit(key, digest).await {
+    /// Publishes the bytes, the last of which may come with it, then links the blob: published, it is young, and safe from
+    /// a collector until it is linked.
+    async fn publish(
+        &self,
+        cause: &Cause,
+        key: &UploadKey,
+        digest: &Digest,
+        last: Option<(Placement, ByteStream)>,
+    ) -> Result<()> {
+        let placed = match last {
+            Some((placement, body)) => self.place(key, placement, body).await?,
+            None => Placed::Nowhere { stored: 0 },
+        };
+        let published = match placed {
+            Placed::At(offset, body) => self.blobs().finish(key, offset, body, digest).await,
+            Placed::Nowhere { .. } => self.blobs().commit(key, digest).await,
+        };
+        let size_bytes = match published {
             Ok(size) => size,
             Err(error) => return Err(self.upload_write_error(error, key).await),
         };

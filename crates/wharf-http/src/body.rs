@@ -48,7 +48,7 @@ impl Body {
         Self { source: Source::Stream(stream), carry: Bytes::new(), remaining: length }
     }
 
-    /// `length` bytes of a blob. A redirect has no bytes.
+    /// `length` bytes of a blob.
     pub fn blob(blob: BlobBody, length: u64) -> Self {
         match blob {
             BlobBody::File(region) => {
@@ -56,7 +56,6 @@ impl Body {
             }
             BlobBody::Bytes(bytes) => Self::full(bytes),
             BlobBody::Stream(stream) => Self::stream(stream, Some(length)),
-            BlobBody::Redirect(_) => Self::empty(),
         }
     }
 

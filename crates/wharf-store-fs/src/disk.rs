@@ -167,7 +167,7 @@ impl Disk {
     }
 
     /// Makes a file look as if it had just been written, if it is older than `older_than`.
-    pub(crate) fn renew(&self, place: &Place, older_than: Duration, now: SystemTime) -> Result<()> {
+    pub(crate) fn renew(&self, place: &Place, older_than: Duration, now: SystemTime) -> Result<bool> {
         let path = self.path(&place.path);
         let renew = || -> io::Result<()> {
             let file = File::open(&path)?;
@@ -179,8 +179,8 @@ impl Disk {
             lock(&file, &path, FlockOperation::LockShared)?;
             touch(&file, now)
         };
-        absent_as_none(renew()).map_err(|source| failed("renew", &path, source))?;
-        Ok(())
+        let renewed = absent_as_none(renew()).map_err(|source| failed("renew", &path, source))?;
+        Ok(renewed.is_some())
     }
 }
 

@@ -71,7 +71,7 @@ impl Objects for FsStore {
         self.blocking(move |disk| levels.iter().map(|level| disk.has_children(level)).collect()).await
     }
 
-    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {
+    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool> {
         let (place, now) = (Place::from(key), self.clock.now());
         self.blocking(move |disk| disk.renew(&place, older_than, now)).await
     }

@@ -23,6 +23,8 @@ pub type ByteStream = BoxStream<'static, Result<Bytes, BoxError>>;
 ///   asked the backend for less).
 /// - **Idempotent.** Committing a digest already held, and removing one that is not, are `Ok`.
 /// - **Cancel-safe.** A future dropped at any await leaves at most an unfinished upload.
+/// - **Young.** `commit` and `put` leave a blob whose age counts from then, also one that was there before: a collector
+///   that spares the young leaves whoever publishes the time to write the link.
 /// - **Resumable.** An upload lives by its key, not by a handle: another process, and the same machine after a power
 ///   cut, can go on with it, and `commit` never trusts a hash that does not cover exactly the bytes stored.
 /// - **One writer.** Of two writers on one upload one gets [`Error::UploadBusy`]; bytes of two never mix.
@@ -35,7 +37,7 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// Size in bytes and age, or [`Error::BlobNotFound`](crate::Error::BlobNotFound).
     async fn stat(&self, digest: &Digest) -> Result<BlobStat>;
 
-    /// What the bytes of `range` (or all of them) are: a region of a file, a buffer, a stream, or a URL.
+    /// What the bytes of `range` (or all of them) are: a region of a file, a buffer, or a stream.
     ///
     /// `range` must lie within the blob; the caller has learnt the size from `stat`.
     async fn read(&self, digest: &Digest, range: Option<ByteRange>) -> Result<BlobRead>;
@@ -69,6 +71,15 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// Publishes the upload under `digest` and closes it, or fails with
     /// [`Error::DigestMismatch`](crate::Error::DigestMismatch) and leaves it open. Returns the blob's size.
     async fn commit(&self, key: &UploadKey, digest: &Digest) -> Result<u64>;
+
+    /// [`append`](Self::append) of the last bytes and [`commit`](Self::commit) in one step: whoever knows the digest before
+    /// the bytes come can be spared a detour.
+    ///
+    /// What was not published is not promised to be kept: after a failure [`status`](Self::status) says what is left.
+    async fn finish(&self, key: &UploadKey, offset: u64, bytes: ByteStream, digest: &Digest) -> Result<u64> {
+        self.append(key, offset, bytes).await?;
+        self.commit(key, digest).await
+    }
 
     /// Forgets the upload and its bytes; [`Error::UploadNotFound`](crate::Error::UploadNotFound) when it is not open.
     async fn abort(&self, key: &UploadKey) -> Result<()>;
@@ -112,8 +123,6 @@ pub enum BlobBody {
     Bytes(Bytes),
     /// They arrive from elsewhere.
     Stream(ByteStream),
-    /// The client may fetch them itself.
-    Redirect(String),
 }
 
 /// What the client has said at the start about the digest it will finish with.
@@ -165,7 +174,6 @@ impl fmt::Debug for BlobBody {
             Self::File(region) => f.debug_tuple("File").field(region).finish(),
             Self::Bytes(bytes) => f.debug_tuple("Bytes").field(&bytes.len()).finish(),
             Self::Stream(_) => f.write_str("Stream"),
-            Self::Redirect(_) => f.write_str("Redirect(***)"),
         }
     }
 }

@@ -19,6 +19,8 @@ pub use key::{Dir, Key};
 pub use names::Names;
 use wharf_oci::{Algorithm, Descriptor, Digest, Reference, RepositoryName, Tag};
 
+use crate::blob::BlobStat;
+use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
 use crate::metadata::{
     Change, Expect, Hold, ManifestDeleted, ManifestFacts, ManifestWritten, MetadataStore, Page, TagChange,
@@ -41,12 +43,20 @@ pub struct LayoutMetadata {
     objects: Arc<dyn Objects>,
     concurrency: usize,
     grace: Duration,
+    clock: Arc<dyn Clock>,
 }
 
 impl LayoutMetadata {
     /// The facts kept in `objects`.
     pub fn new(objects: Arc<dyn Objects>) -> Self {
-        Self { objects, concurrency: DEFAULT_CONCURRENCY, grace: DEFAULT_GRACE }
+        Self { objects, concurrency: DEFAULT_CONCURRENCY, grace: DEFAULT_GRACE, clock: Arc::new(SystemClock) }
+    }
+
+    /// Where the time comes from.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
     }
 
     /// How many tags are read at once to find those that mean a manifest.
@@ -183,7 +193,6 @@ impl MetadataStore for LayoutMetadata {
         facts: &ManifestFacts<'_>,
     ) -> Result<ManifestWritten> {
         let revision = Key::RevisionLink(repository, facts.digest);
-        let created = link::follow_to_replace(self.objects(), &revision).await?.is_none();
         let mut manifest = vec![Put { key: revision, bytes: link::to(facts.digest) }];
         if let Some((subject, descriptor)) = facts.subject {
             manifest.push(referrers::entry(repository, subject, descriptor)?);
@@ -206,7 +215,7 @@ impl MetadataStore for LayoutMetadata {
         if !self.has_revision(repository, facts.digest).await? {
             self.put_back(repository, facts).await?;
         }
-        Ok(ManifestWritten { created, tags })
+        Ok(ManifestWritten { tags })
     }
 
     async fn link_blob(
@@ -215,11 +224,8 @@ impl MetadataStore for LayoutMetadata {
         repository: &RepositoryName,
         digest: &Digest,
         content: &Digest,
-    ) -> Result<bool> {
-        let key = Key::LayerLink(repository, digest);
-        let created = self.objects.get(&key).await?.is_none();
-        self.write_link(&key, content).await?;
-        Ok(created)
+    ) -> Result<()> {
+        self.write_link(&Key::LayerLink(repository, digest), content).await
     }
 
     async fn unlink_blob(
@@ -323,10 +329,12 @@ impl MetadataStore for LayoutMetadata {
         self.digests(|algorithm| Dir::Layers(repository, algorithm), after, limit).await
     }
 
-    async fn hold(&self, digest: &Digest) -> Result<Hold> {
+    async fn hold(&self, digest: &Digest, seen: &BlobStat) -> Result<Option<Hold>> {
         // A collector takes nothing that was younger than its grace when it began to look for links, and looks at the age
         // again as it removes; half of the grace leaves us the other half to write the link.
-        self.objects.renew(&Key::BlobData(digest), self.grace / 2).await?;
-        Ok(Hold::default())
+        let enough = self.grace / 2;
+        let age = self.clock.now().duration_since(seen.modified).unwrap_or_default();
+        let there = age <= enough || self.objects.renew(&Key::BlobData(digest), enough).await?;
+        Ok(there.then(Hold::default))
     }
 }

@@ -11,6 +11,7 @@ mod record;
 mod region;
 #[cfg(feature = "conformance")]
 pub mod suite;
+mod urls;
 
 pub use blob::{
     Announced, BlobBody, BlobRead, BlobStat, BlobStore, ByteStream, ListedBlob, UploadKey, UploadStatus,
@@ -26,3 +27,4 @@ pub use metadata::{
 pub use objects::{Objects, Put, PutIf, PutOutcome, put_in_turn};
 pub use record::UploadRecord;
 pub use region::FileRegion;
+pub use urls::BlobUrls;

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use wharf_oci::{Descriptor, Digest, Reference, RepositoryName, Tag};
 
+use crate::blob::BlobStat;
 use crate::error::Result;
 
 /// Which repository holds what, and what each tag means. Never a byte of content.
@@ -43,14 +44,14 @@ pub trait MetadataStore: fmt::Debug + Send + Sync + 'static {
         facts: &ManifestFacts<'_>,
     ) -> Result<ManifestWritten>;
 
-    /// Makes `digest` a blob of the repository; `content` is where its bytes are stored. Returns whether it was new.
+    /// Makes `digest` a blob of the repository; `content` is where its bytes are stored.
     async fn link_blob(
         &self,
         change: &Change<'_>,
         repository: &RepositoryName,
         digest: &Digest,
         content: &Digest,
-    ) -> Result<bool>;
+    ) -> Result<()>;
 
     /// Takes the blob out of the repository; returns whether it was there.
     async fn unlink_blob(
@@ -116,10 +117,11 @@ pub trait MetadataStore: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page<Digest>>;
 
-    /// Keeps a collector's hands off `digest` until the link to it is written.
+    /// Keeps a collector's hands off bytes that are there until the link to them is written; `None` if they are gone.
     ///
-    /// Taken before a commit, a mount or a manifest's put, and kept until that is done.
-    async fn hold(&self, digest: &Digest) -> Result<Hold>;
+    /// `seen` is what [`stat`](crate::BlobStore::stat) has just said of them. Taken before a mount or a manifest's put, and
+    /// kept until that is done; bytes that were just published are young and need none.
+    async fn hold(&self, digest: &Digest, seen: &BlobStat) -> Result<Option<Hold>>;
 }
 
 /// Who asked for a change, and when: what an implementation with a history writes beside it.
@@ -171,8 +173,6 @@ pub enum Expect {
 /// What `put_manifest` changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestWritten {
-    /// Whether the repository did not hold the manifest before.
-    pub created: bool,
     /// Every tag asked for, with what it meant before.
     pub tags: Vec<TagChange>,
 }

@@ -49,8 +49,8 @@ pub trait Objects: fmt::Debug + Send + Sync + 'static {
     /// Of each of `dirs`, whether `children` would give anything at all; often much cheaper.
     async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>>;
 
-    /// Makes the object young again if it is older than `older_than`; `Ok` when there is none.
-    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()>;
+    /// Makes the object young again if it is older than `older_than`; returns whether it is there.
+    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool>;
 }
 
 /// One of several writes.

@@ -78,13 +78,14 @@ impl Registry {
         let Some(content) = content else {
             return Ok(Looked::Missing(digest));
         };
-        // Held first, then looked at: in the other order a collector could take it in between.
-        let hold = self.metadata().hold(&content).await.map_err(Error::store)?;
-        match self.blobs().stat(&content).await {
-            Ok(_) => Ok(Looked::There(hold)),
-            Err(wharf_store::Error::BlobNotFound { .. }) => Ok(Looked::Missing(digest)),
-            Err(error) => Err(Error::store(error)),
-        }
+        let seen = match self.blobs().stat(&content).await {
+            Ok(seen) => seen,
+            Err(wharf_store::Error::BlobNotFound { .. }) => return Ok(Looked::Missing(digest)),
+            Err(error) => return Err(Error::store(error)),
+        };
+        // A collector may take it between the look and the hold, which then says so.
+        let hold = self.metadata().hold(&content, &seen).await.map_err(Error::store)?;
+        Ok(hold.map_or(Looked::Missing(digest), Looked::There))
     }
 }
 

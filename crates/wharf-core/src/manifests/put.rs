@@ -57,7 +57,6 @@ impl Registry {
         self.check_immutable(repository, &put.immutable, &digest).await?;
 
         let size_bytes = put.bytes.len() as u64;
-        let _hold = self.metadata().hold(&digest).await.map_err(Error::store)?;
         self.blobs().put(&digest, put.bytes).await.map_err(Error::store)?;
 
         let referrer = manifest.referrer_descriptor(&digest, size_bytes);

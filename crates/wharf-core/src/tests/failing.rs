@@ -133,6 +133,11 @@ impl BlobStore for FailingStore {
         self.inner.commit(key, digest).await
     }
 
+    async fn finish(&self, key: &UploadKey, offset: u64, bytes: ByteStream, digest: &Digest) -> Result<u64> {
+        self.append(key, offset, bytes).await?;
+        self.commit(key, digest).await
+    }
+
     async fn abort(&self, key: &UploadKey) -> Result<()> {
         self.call("abort")?;
         self.inner.abort(key).await
@@ -185,7 +190,7 @@ impl Objects for FailingStore {
         self.inner.have_children(dirs).await
     }
 
-    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {
+    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool> {
         self.call("renew")?;
         self.inner.renew(key, older_than).await
     }

@@ -178,7 +178,6 @@ async fn gather(body: BlobBody) -> Bytes {
         BlobBody::Bytes(bytes) => return bytes,
         BlobBody::File(region) => region.boxed(),
         BlobBody::Stream(stream) => stream,
-        BlobBody::Redirect(url) => panic!("no bytes here, they are at {url}"),
     };
     let mut bytes = Vec::new();
     while let Some(block) = stream.next().await {

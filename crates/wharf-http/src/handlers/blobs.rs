@@ -64,10 +64,10 @@ pub(crate) async fn delete(
 }
 
 async fn whole(cx: &Cx<'_>, access: &Access<Pull>, digest: &Digest) -> Result<Response<Body>, ApiError> {
-    let OpenBlob { info, body } = cx.registry.open_blob(access.repository(), digest).await?;
-    if let BlobBody::Redirect(url) = &body {
-        return Ok(redirect(digest, url));
+    if let Some(url) = cx.registry.blob_elsewhere(access.repository(), digest).await? {
+        return Ok(redirect(digest, &url));
     }
+    let OpenBlob { info, body } = cx.registry.open_blob(access.repository(), digest).await?;
     let mut response = respond::blob_head(digest, info.size_bytes);
     *response.body_mut() = Body::blob(body, info.size_bytes);
     Ok(response)
@@ -79,10 +79,10 @@ async fn one(
     info: &BlobInfo,
     range: ByteRange,
 ) -> Result<Response<Body>, ApiError> {
-    let body = cx.registry.open_range(access.repository(), info, range).await?;
-    if let BlobBody::Redirect(url) = &body {
-        return Ok(redirect(&info.digest, url));
+    if let Some(url) = cx.registry.url_of(info).await? {
+        return Ok(redirect(&info.digest, &url));
     }
+    let body = cx.registry.open_range(access.repository(), info, range).await?;
     let mut response = respond::blob_head(&info.digest, info.size_bytes);
     let content_range = range.content_range(info.size_bytes);
     respond::partial(&mut response, range.length, Some(&content_range), Body::blob(body, range.length));

@@ -51,7 +51,8 @@ impl Counter {
         self.store.commit(&one, &digest).await.unwrap();
         self.metadata.link_blob(&CHANGE, &repository("a"), &digest, &digest).await.unwrap();
         self.count("push a blob");
-        self.metadata.hold(&digest).await.unwrap();
+        let seen = self.store.stat(&digest).await.unwrap();
+        self.metadata.hold(&digest, &seen).await.unwrap().unwrap();
         self.metadata.link_blob(&CHANGE, &repository("b"), &digest, &digest).await.unwrap();
         self.count("mount a blob");
     }

@@ -113,8 +113,8 @@ async fn a_blob_held_while_a_collector_takes_it_is_kept_or_was_gone_when_held() 
         data.set_modified(SystemTime::now() - 2 * HOUR).unwrap();
         let collect = two.remove_if_older(&digest, SystemTime::now() - HOUR);
         let hold = async {
-            metadata.hold(&digest).await.unwrap();
-            one.stat(&digest).await.is_ok()
+            let Ok(seen) = one.stat(&digest).await else { return false };
+            metadata.hold(&digest, &seen).await.unwrap().is_some()
         };
         let (collected, there) = match round % 2 {
             0 => tokio::join!(collect, hold),

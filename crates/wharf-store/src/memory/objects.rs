@@ -76,12 +76,11 @@ impl Objects for MemoryStore {
         Ok(have)
     }
 
-    async fn renew(&self, key: &Key<'_>, _older_than: Duration) -> Result<()> {
-        let Key::BlobData(digest) = key else { return Ok(()) };
+    async fn renew(&self, key: &Key<'_>, _older_than: Duration) -> Result<bool> {
+        let Key::BlobData(digest) = key else { return Ok(self.state().objects.contains_key(&key.path())) };
         let now = self.clock.now();
-        if let Some(blob) = self.state().blobs.get_mut(*digest) {
-            blob.modified = now;
-        }
-        Ok(())
+        let mut state = self.state();
+        let blob = state.blobs.get_mut(*digest);
+        Ok(blob.map(|blob| blob.modified = now).is_some())
     }
 }

@@ -156,6 +156,44 @@ pub async fn a_committed_upload_is_closed(store: &dyn BlobStore) {
     assert_eq!(store.stat(&Digest::of(b"")).await.unwrap().size, 0);
 }
 
+pub async fn the_last_bytes_and_the_commit_may_come_together(store: &dyn BlobStore) {
+    for (id, length, first) in
+        [("u1", 0, 0), ("u2", 5000, 0), ("u3", 3_000_000, 0), ("u4", 3_000_000, 1_000_001)]
+    {
+        let (key, bytes) = (key("a", id), noise(length));
+        let digest = Digest::of(&bytes);
+        store.begin(&key, Announced::Nothing).await.unwrap();
+        if first > 0 {
+            store.append(&key, 0, pieces(&bytes[..first], 60_000)).await.unwrap();
+        }
+        let last = pieces(&bytes[first..], 60_000);
+        assert_eq!(store.finish(&key, first as u64, last, &digest).await.unwrap(), length as u64);
+        assert_not_open(store, &key).await;
+        assert!(collect(store.read(&digest, None).await.unwrap().body).await == bytes);
+    }
+}
+
+pub async fn what_was_finished_wrongly_is_not_visible(store: &dyn BlobStore) {
+    let key = key("a", "u1");
+    let hung_up: BoxError = "hung up".into();
+    let broken = stream::iter([Ok(Bytes::from_static(b"half of")), Err(hung_up)]).boxed();
+    let promised = Digest::of(b"half of it");
+    store.begin(&key, Announced::Nothing).await.unwrap();
+
+    let error = store.finish(&key, 0, broken, &promised).await.unwrap_err();
+    assert!(matches!(error, Error::Body { .. }), "{error:?}");
+    let left = store.status(&key).await.unwrap().offset;
+    let error = store.finish(&key, left + 1, once(b"x"), &promised).await.unwrap_err();
+    assert!(matches!(error, Error::OffsetMismatch { stored, .. } if stored == left), "{error:?}");
+    let error = store.finish(&key, left, once(b"delivered"), &promised).await.unwrap_err();
+    assert!(matches!(error, Error::DigestMismatch { .. }), "{error:?}");
+    assert!(matches!(store.stat(&promised).await, Err(Error::BlobNotFound { .. })));
+
+    // What is left of it may be gone on with or begun anew, as with any upload.
+    store.begin(&key, Announced::Nothing).await.unwrap();
+    store.finish(&key, 0, once(b"half of it"), &promised).await.unwrap();
+}
+
 pub async fn an_aborted_upload_is_gone(store: &dyn BlobStore) {
     let key = key("a", "u1");
     store.begin(&key, Announced::Nothing).await.unwrap();

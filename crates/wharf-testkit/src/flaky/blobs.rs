@@ -89,6 +89,11 @@ impl BlobStore for FlakyBlobs {
         self.store.commit(key, digest).await
     }
 
+    async fn finish(&self, key: &UploadKey, offset: u64, bytes: ByteStream, digest: &Digest) -> Result<u64> {
+        self.append(key, offset, bytes).await?;
+        self.commit(key, digest).await
+    }
+
     async fn abort(&self, key: &UploadKey) -> Result<()> {
         self.faults.pass(Call::Abort).await?;
         self.store.abort(key).await

@@ -66,7 +66,7 @@ impl Objects for FlakyObjects {
         self.store.have_children(dirs).await
     }
 
-    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<()> {
+    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool> {
         self.faults.pass(Call::Renew).await?;
         self.store.renew(key, older_than).await
     }
