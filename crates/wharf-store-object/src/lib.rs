@@ -1,5 +1,13 @@
 #![doc = include_str!("../README.md")]
 
 mod cloud;
+mod listing;
+mod objects;
+mod s3;
+mod store;
+mod uploads;
 
 pub use cloud::{Cloud, Condition, Entry, Found, Meta, Multipart, Object, Page, Payload, Stored};
+pub use s3::{S3Cloud, S3ConfigError, S3Options};
+pub(crate) use store::normalised_root;
+pub use store::{BucketOptions, BucketStore};
