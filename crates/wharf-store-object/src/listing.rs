@@ -22,7 +22,7 @@ const SPARE_KEYS: usize = 8;
 /// at one by one: many small requests side by side take less time than many long ones in turn.
 const KEYS_A_NAME_AT_MOST: usize = 8;
 
-/// Small requests side by side.
+/// Small requests side by side, for one question; the cloud has a limit for all.
 pub(crate) const LOOKS_AT_ONCE: usize = 64;
 
 /// A level, and what makes a name on it count.
@@ -178,7 +178,7 @@ impl Scan<'_> {
 }
 
 /// Where everything in `name` is past, and nothing else is: the digit 0 follows the slash.
-fn past(name: &str) -> String {
+pub(crate) fn past(name: &str) -> String {
     format!("{name}0")
 }
 

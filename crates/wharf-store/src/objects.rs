@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use wharf_oci::RepositoryName;
 
 use crate::error::Result;
 use crate::layout::{Dir, Key};
@@ -48,6 +49,17 @@ pub trait Objects: fmt::Debug + Send + Sync + 'static {
 
     /// Of each of `dirs`, whether `children` would give anything at all; often much cheaper.
     async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>>;
+
+    /// Names of repositories that hold a manifest, in byte order of the whole name, after `after`, at most `limit`, with a
+    /// prefix only that name and those below it: from a store that has a better way than to be asked level by level.
+    async fn repositories(
+        &self,
+        _prefix: Option<&RepositoryName>,
+        _after: Option<&str>,
+        _limit: usize,
+    ) -> Result<Option<Vec<RepositoryName>>> {
+        Ok(None)
+    }
 
     /// Makes the object young again if it is older than `older_than`; returns whether it is there.
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool>;
