@@ -25,7 +25,7 @@ const MOST_KEYS: usize = 1000;
 const FEWEST_KEYS: usize = 5;
 
 /// If more pages than these are still to come, repositories are too large to read all their keys.
-const MORE_PAGES: usize = 2;
+const MORE_PAGES: usize = 4;
 
 /// Where a repository keeps the links to its manifests.
 const REVISIONS: &str = "_manifests/revisions/";
@@ -199,14 +199,16 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Looks up the repositories that come before one that was met, although their manifests come after the last key
+    /// Looks up the repositories that come before the last one wanted, although their manifests come after the last key
     /// that was read: each is a beginning of that key.
     async fn look_up_due(&mut self) -> Result<()> {
         let Some(at) = self.at.take().filter(|_| !self.ended) else { return Ok(()) };
+        let last = self.found.iter().nth(self.wanted.limit - 1).map(RepositoryName::as_str);
         let ends = at.char_indices().filter(|(_, next)| matches!(next, '-' | '.' | '/'));
         let due: Vec<RepositoryName> = ends
             .map(|(end, _)| &at[..end])
             .filter(|name| format!("{name}/{REVISIONS}") > at && self.is_asked_for(name))
+            .filter(|name| last.is_none_or(|last| *name < last))
             .filter_map(|name| name.parse().ok())
             .filter(|name| !self.found.contains(name))
             .collect();

@@ -86,7 +86,7 @@ async fn a_page_of_tags_is_one_request_and_looks_at_what_is_due() {
     let page = metadata.tags(&repository, None, 100).await.unwrap();
     assert_eq!(page.items.len(), 100);
     assert!(page.more);
-    // The page, and whether there is a `v1` that comes before `v1.0000`.
+    // The page, and whether there is a `v1` that comes before `v1.0000`; nothing else can.
     let seen = server.requests();
     assert_eq!(seen.len(), 2, "{seen:?}");
 

@@ -15,7 +15,7 @@ use wharf_testkit::s3::BUCKET;
 use crate::harness::Server;
 
 /// Cases of each property: each is a bucket and some requests.
-const CASES: u32 = 48;
+const CASES: u32 = 32;
 
 fn check<S: Strategy>(strategy: &S, mut test: impl AsyncFnMut(&Server, &BucketStore, S::Value)) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
