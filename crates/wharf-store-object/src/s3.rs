@@ -86,22 +86,22 @@ impl fmt::Debug for S3Cloud {
 
 impl S3Cloud {
     /// The bucket by these options. Nothing is asked over the network yet.
-    pub fn connect(options: &S3Options) -> Result<Self, S3ConfigError> {
+    pub fn connect(options: S3Options) -> Result<Self, S3ConfigError> {
         let place = options.place()?;
         // Whoever gives credentials may be behind TLS even where the bucket is not.
         let tls = place.url.starts_with("https:") || options.accesskey.is_none();
-        let connector = Connector::new(options, tls)?;
+        let connector = Connector::new(&options, tls)?;
         Self::connect_with(options, connector)
     }
 
     /// As [`connect`](Self::connect), with another HTTP client. The limits on waiting are then that client's.
     pub fn connect_with(
-        options: &S3Options,
+        options: S3Options,
         connector: impl HttpConnector + Clone,
     ) -> Result<Self, S3ConfigError> {
         let place = options.place()?;
         let http = connector.connect(&ClientOptions::new()).map_err(S3ConfigError::Credentials)?;
-        let signer = signer(options, &place, connector)?;
+        let signer = signer(&options, &place, connector)?;
         let useragent = options.useragent.as_deref().filter(|name| !name.is_empty()).unwrap_or(USER_AGENT);
         let useragent = HeaderValue::from_str(useragent).map_err(|_| S3ConfigError::Invalid {
             parameter: "useragent",
@@ -114,9 +114,9 @@ impl S3Cloud {
             signer,
             sign_payload: !place.url.starts_with("https:"),
             probe_prefix: crate::normalised_root(&options.rootdirectory),
-            bucket: options.bucket.clone(),
             useragent,
-            new_object: headers_of_new_objects(options),
+            new_object: headers_of_new_objects(&options),
+            bucket: options.bucket,
             answer_timeout: options.answer_timeout,
             retry_deadline: options.retry_deadline,
             concurrency: options.concurrency.max(1),

@@ -221,7 +221,7 @@ async fn a_signed_address_serves_the_object_to_anybody() {
 
     let mut options = server.options.clone();
     options.redirectendpoint = Some("https://cdn.example.com".into());
-    let cloud = wharf_store_object::S3Cloud::connect(&options).unwrap();
+    let cloud = wharf_store_object::S3Cloud::connect(options).unwrap();
     let elsewhere = BucketStore::open(Arc::new(cloud), BucketOptions::default());
     let url = elsewhere.cloud().signed_url(&key, Duration::from_secs(60)).await.unwrap().unwrap();
     assert!(url.starts_with(&format!("https://cdn.example.com/{BUCKET}/{key}?X-Amz-")), "{url}");

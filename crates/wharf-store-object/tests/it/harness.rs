@@ -38,7 +38,7 @@ impl Server {
     }
 
     pub(crate) fn cloud(&self) -> S3Cloud {
-        S3Cloud::connect(&self.options).unwrap()
+        S3Cloud::connect(self.options.clone()).unwrap()
     }
 
     pub(crate) fn store(&self) -> BucketStore {
