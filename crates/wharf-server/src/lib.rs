@@ -12,5 +12,6 @@ mod open_files;
 mod purging;
 pub mod serve;
 mod signals;
+mod stores;
 mod tls;
 mod wiring;

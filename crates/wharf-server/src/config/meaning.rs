@@ -7,8 +7,10 @@ use super::{AuthConfig, Config, Platform, Platforms, Source, ValidationConfig};
 
 mod access;
 mod auth;
+mod bucket;
 mod http;
 mod log;
+mod middleware;
 mod storage;
 mod tls;
 

@@ -5,10 +5,12 @@ use std::path::Path;
 use super::*;
 
 mod access;
+mod bucket;
 mod drop_in;
 mod errors;
 mod examples;
 mod meaning;
+mod middleware;
 mod tls;
 mod unsupported;
 
