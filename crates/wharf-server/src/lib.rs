@@ -8,6 +8,7 @@ pub mod config;
 mod explain;
 mod listen;
 mod logging;
+mod memory;
 mod open_files;
 mod purging;
 pub mod serve;
