@@ -10,17 +10,18 @@ mod wave;
 mod write;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{
     AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, ResolveFlags, Timespec, Timestamps,
     UTIME_NOW,
 };
-use rustix::io::Errno;
-use wharf_store::{Error, Result, Retry};
+use rustix::io::{Errno, ReadWriteFlags};
+use wharf_store::{Error, FileRegion, Result, Retry};
 
 use self::folders::{Folders, make_root};
 use self::listing::Listings;
@@ -42,6 +43,8 @@ pub(crate) struct Disk {
     root: PathBuf,
     /// The root, opened: paths below it are resolved from here.
     handle: OwnedFd,
+    /// Whether the root is on a file system that is all in memory (tmpfs), where nothing waits for a disk.
+    in_memory: bool,
     pub(crate) fsync: Fsync,
     folders: Folders,
     listings: Listings,
@@ -65,9 +68,11 @@ impl Disk {
         let opened = make_root(&root, fsync)
             .and_then(|()| Ok(rustix::fs::open(&root, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?));
         let handle = opened.map_err(|source| failed("open the directory", &root, source))?;
+        let in_memory = wharf_store::is_in_memory(&handle);
         Ok(Self {
             root,
             handle,
+            in_memory,
             fsync,
             folders: Folders::default(),
             listings: Listings::default(),
@@ -87,12 +92,34 @@ impl Disk {
     /// Opens a file if that takes no look at the disk, so that it may be done on a reactor thread.
     pub(crate) fn open_if_cached(&self, relative: &str) -> Cached {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        match rustix::fs::openat2(&self.handle, relative, flags, Mode::empty(), ResolveFlags::CACHED) {
+        let opened = if self.in_memory {
+            rustix::fs::openat(&self.handle, relative, flags, Mode::empty())
+        } else {
+            rustix::fs::openat2(&self.handle, relative, flags, Mode::empty(), ResolveFlags::CACHED)
+        };
+        match opened {
             Ok(file) => Cached::Open(file.into()),
             Err(Errno::NOENT) => Cached::Absent,
             // EAGAIN: not cached. ENOSYS, EINVAL: a kernel before 5.12. The rest is told by a second, patient try.
             Err(_) => Cached::Unknown,
         }
+    }
+
+    /// Reads the beginning of a file if that takes no look at the disk; `None` if it does.
+    pub(crate) fn read_if_cached(&self, file: &File, buffer: &mut [u8]) -> Option<usize> {
+        let read = if self.in_memory {
+            rustix::io::pread(file, buffer, 0)
+        } else {
+            rustix::io::preadv2(file, &mut [IoSliceMut::new(buffer)], 0, ReadWriteFlags::NOWAIT)
+        };
+        // EAGAIN: not cached. EOPNOTSUPP, ENOSYS: nobody can say. The rest is told by a second, patient try.
+        read.ok()
+    }
+
+    /// A part of an open file of this directory, to be read as its file system likes best.
+    pub(crate) fn region(&self, file: File, length: u64) -> FileRegion {
+        let file = Arc::new(file);
+        if self.in_memory { FileRegion::in_memory(file, 0, length) } else { FileRegion::new(file, 0, length) }
     }
 
     /// Opens a file, patiently; `None` if there is none.
