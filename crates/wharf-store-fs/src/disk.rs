@@ -3,6 +3,7 @@
 //! Everything here blocks, but for [`Disk::open_if_cached`].
 
 mod folders;
+mod holders;
 mod listing;
 mod lock;
 mod place;
@@ -11,20 +12,20 @@ mod write;
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, ResolveFlags, Timespec, Timestamps,
-    UTIME_NOW,
+    AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, ResolveFlags, Timespec, Timestamps, UTIME_NOW,
 };
 use rustix::io::{Errno, ReadWriteFlags};
 use wharf_store::{Error, FileRegion, Result, Retry};
 
 use self::folders::{Folders, make_root};
-use self::listing::Listings;
+use self::holders::Holders;
+use self::listing::{Listings, Wanted};
 pub(crate) use self::lock::lock;
 pub(crate) use self::place::{Level, Place};
 pub(crate) use self::wave::{Synced, Wave};
@@ -48,6 +49,7 @@ pub(crate) struct Disk {
     pub(crate) fsync: Fsync,
     folders: Folders,
     listings: Listings,
+    holders: Holders,
     /// What was synced, in order, relative to the root.
     #[cfg(test)]
     pub(crate) syncs: std::sync::Mutex<Vec<PathBuf>>,
@@ -76,6 +78,7 @@ impl Disk {
             fsync,
             folders: Folders::default(),
             listings: Listings::default(),
+            holders: Holders::default(),
             #[cfg(test)]
             syncs: std::sync::Mutex::default(),
         })
@@ -143,13 +146,33 @@ impl Disk {
         now: SystemTime,
     ) -> Result<Vec<String>> {
         let folder = self.path(&level.path);
-        let listing = self.listings.get(&folder, now).map_err(|source| failed("list", &folder, source))?;
+        let found = self.listed(&folder, level, after, limit, now);
+        Ok(absent_as_none(found).map_err(|source| failed("list", &folder, source))?.unwrap_or_default())
+    }
+
+    fn listed(
+        &self,
+        folder: &Path,
+        level: &Level,
+        after: Option<&str>,
+        limit: usize,
+        now: SystemTime,
+    ) -> io::Result<Vec<String>> {
+        let wanted = if level.repositories { Wanted::Repositories } else { Wanted::All };
+        let Some(listing) = self.listings.get(folder, wanted, now)? else { return Ok(Vec::new()) };
+        let names = listing.after(after);
+        let Some(holding) = level.holding else {
+            return Ok(names.take(limit).map(str::to_owned).collect());
+        };
+        // Looked at from the folder: the way to it is gone once and not for each name.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let within = rustix::fs::openat(&self.handle, level.path.as_str(), flags, Mode::empty())?;
         let mut found = Vec::new();
-        for name in listing.iter().flat_map(|listing| listing.after(after)) {
+        for name in names {
             if found.len() == limit {
                 break;
             }
-            if self.counts(&folder, name, level)? {
+            if holds(&within, name, holding)? {
                 found.push(name.to_owned());
             }
         }
@@ -164,6 +187,12 @@ impl Disk {
 
     /// As few system calls as will do: a page of the catalog asks for every repository on it.
     fn find_child(&self, level: &Level) -> io::Result<bool> {
+        if let Some(holding) = level.holding
+            && let Some(name) = self.holders.of(&level.path)
+            && holds(&self.handle, &format!("{}/{name}", level.path), holding)?
+        {
+            return Ok(true);
+        }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::openat(&self.handle, level.path.as_str(), flags, Mode::empty())?;
         let mut buffer = [std::mem::MaybeUninit::uninit(); ENTRIES_BYTES];
@@ -176,21 +205,12 @@ impl Disk {
                 Ok(name) => name,
             };
             let Some(holding) = level.holding else { return Ok(true) };
-            let looked = rustix::fs::statat(&folder, format!("{name}/{holding}"), AtFlags::empty());
-            if absent_as_none(looked.map_err(Into::into))?.is_some() {
+            if holds(&folder, name, holding)? {
+                self.holders.note(&level.path, name);
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    fn counts(&self, folder: &Path, name: &str, level: &Level) -> Result<bool> {
-        let Some(holding) = level.holding else {
-            return Ok(true);
-        };
-        let path = folder.join(name).join(holding);
-        let found = absent_as_none(rustix::fs::statat(CWD, &path, AtFlags::empty()).map_err(Into::into));
-        Ok(found.map_err(|source| failed("look at", &path, source))?.is_some())
     }
 
     /// Makes a file look as if it had just been written, if it is older than `older_than`.
@@ -209,6 +229,12 @@ impl Disk {
         absent_as_none(renew()).map_err(|source| failed("renew", &path, source))?;
         Ok(())
     }
+}
+
+/// Whether `holding` is in the folder `name` of `folder`.
+fn holds(folder: impl AsFd, name: &str, holding: &str) -> io::Result<bool> {
+    let looked = rustix::fs::statat(folder, format!("{name}/{holding}"), AtFlags::empty());
+    Ok(absent_as_none(looked.map_err(Into::into))?.is_some())
 }
 
 /// Makes an open file look as if it had been written at `now`.

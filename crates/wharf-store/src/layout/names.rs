@@ -17,11 +17,11 @@ const MAX_NAME_BYTES: usize = 255;
 
 /// Names read of a folder at first; each time there are more, four times as many. A page needs few, and a walk over
 /// everything does not ask a hundred thousand names for a few of them at a time.
-const FIRST_READ: usize = 256;
+const FIRST_READ: usize = 128;
 
 /// Folders looked into at once, at first and at most: what is below a repository is nearly always nothing, and asking for
 /// each by itself takes longer than the answer.
-const LOOK_AHEAD: (usize, usize) = (16, 128);
+const LOOK_AHEAD: (usize, usize) = (32, 128);
 
 /// A walk over the folders that could be repositories. Whether one is, the caller finds out.
 #[derive(Debug)]
