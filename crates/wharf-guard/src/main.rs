@@ -2,11 +2,6 @@
 //!
 //! It counts nothing itself; `cargo xtask guard` starts Valgrind and reads the counts.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a development tool: it leaves marks in a trace of system calls"
-)]
-
 use std::hint::black_box;
 use std::path::Path;
 

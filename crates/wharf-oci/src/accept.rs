@@ -37,7 +37,9 @@ impl<'a> Accept<'a> {
         for member in lines.into_iter().flat_map(|line| line.split(',')) {
             let range = essence(member);
             if !range.is_empty() {
-                accept.add(range, is_refusal(member));
+                // Nearly always it is all there is, and no weight has to be looked for.
+                let refused = member.trim_ascii().len() != range.len() && is_refusal(member);
+                accept.add(range, refused);
             }
         }
         accept

@@ -189,7 +189,7 @@ impl Disk {
     fn find_child(&self, level: &Level) -> io::Result<bool> {
         if let Some(holding) = level.holding
             && let Some(name) = self.holders.of(&level.path)
-            && holds(&self.handle, &format!("{}/{name}", level.path), holding)?
+            && holds(&self.handle, &[level.path.as_str(), &name].join("/"), holding)?
         {
             return Ok(true);
         }
@@ -233,7 +233,7 @@ impl Disk {
 
 /// Whether `holding` is in the folder `name` of `folder`.
 fn holds(folder: impl AsFd, name: &str, holding: &str) -> io::Result<bool> {
-    let looked = rustix::fs::statat(folder, format!("{name}/{holding}"), AtFlags::empty());
+    let looked = rustix::fs::statat(folder, [name, holding].join("/"), AtFlags::empty());
     Ok(absent_as_none(looked.map_err(Into::into))?.is_some())
 }
 

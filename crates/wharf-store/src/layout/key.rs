@@ -135,15 +135,15 @@ impl Dir<'_> {
     /// The path below the store's root.
     pub fn path(&self) -> String {
         match self {
-            Self::Repositories("") => format!("{ROOT}/repositories"),
-            Self::Repositories(prefix) => format!("{ROOT}/repositories/{prefix}"),
+            Self::Repositories("") => text(&["/repositories"]),
+            Self::Repositories(prefix) => text(&["/repositories/", prefix]),
             Self::Layers(name, algorithm) => {
                 text(&["/repositories/", name.as_str(), "/_layers/", algorithm.as_str()])
             }
             Self::Revisions(name, algorithm) => {
                 text(&["/repositories/", name.as_str(), "/_manifests/revisions/", algorithm.as_str()])
             }
-            Self::Tags(name) => format!("{}/_manifests/tags", repository(name)),
+            Self::Tags(name) => text(&["/repositories/", name.as_str(), "/_manifests/tags"]),
             Self::TagIndex(name, tag) => format!("{}/_manifests/tags/{tag}/index", repository(name)),
             Self::Referrers(name, subject, algorithm) => {
                 with(two_levels(referrers(name), subject), &["/", algorithm.as_str()])

@@ -98,8 +98,8 @@ impl<'a> Names<'a> {
 
 /// Whether all names below `path` come before `after`.
 fn is_past(path: &str, after: &str) -> bool {
-    let first = format!("{path}/");
-    after > first.as_str() && !after.starts_with(&first)
+    let below = after.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+    !below && path.bytes().chain([b'/']).lt(after.bytes())
 }
 
 // === impl Folder ===
@@ -169,7 +169,7 @@ impl Folder {
     }
 
     fn full(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}/{name}", self.path) }
+        if self.path.is_empty() { name.to_owned() } else { [self.path.as_str(), name].join("/") }
     }
 
     async fn fill(&mut self, objects: &dyn Objects) -> Result<()> {
@@ -184,8 +184,8 @@ impl Folder {
 
     /// The path of the folder whose inside comes before the next name, if one does.
     fn take_due(&mut self) -> Option<String> {
-        let inside = format!("{}/", self.due.last()?);
-        if self.read.front().is_some_and(|next| *next < inside) {
+        let due = self.due.last()?;
+        if self.read.front().is_some_and(|next| comes_before_inside(next, due)) {
             return None;
         }
         let due = self.due.pop()?;
@@ -206,6 +206,11 @@ impl Folder {
         self.due.push(child);
         Some(full)
     }
+}
+
+/// Whether `name` comes before what is in the folder `due`: before `due/`.
+fn comes_before_inside(name: &str, due: &str) -> bool {
+    name.bytes().lt(due.bytes().chain([b'/']))
 }
 
 /// The beginnings of `component` whose inside comes after it, shortest first, and itself: `a` and `a-b` of `a-b`.
