@@ -1,4 +1,4 @@
-//! What is asked for. A new case is an entry in [`Case::all`].
+//! What is asked for. A new case is an entry in `Case::all`.
 
 use std::io::Write as _;
 

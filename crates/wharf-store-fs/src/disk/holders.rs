@@ -43,3 +43,33 @@ impl fmt::Debug for Holders {
         f.debug_struct("Holders").field("folders", &self.names.len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use crate::Fsync;
+    use crate::disk::{Disk, Level};
+
+    #[test]
+    fn where_it_was_found_last_is_never_believed() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = Disk::open(root.path().to_owned(), Fsync::None).unwrap();
+        let level =
+            Level { path: "folder".to_owned(), holding: Some("link"), repositories: false, own_folders: 0 };
+        let names = ["a", "b"].map(|letter| root.path().join("folder").join(letter.repeat(64)));
+        let has = || disk.has_children(&level).unwrap();
+        assert!(!has());
+        for name in &names {
+            fs::create_dir_all(name).unwrap();
+            fs::write(name.join("link"), "").unwrap();
+            assert!(has() && has());
+            assert!(disk.holders.of("folder").is_some());
+            // As a delete that was cut off leaves it: the folder is there, and its times are what they were.
+            fs::remove_file(name.join("link")).unwrap();
+            assert!(!has());
+        }
+        fs::write(names[0].join("link"), "").unwrap();
+        assert!(has());
+    }
+}
