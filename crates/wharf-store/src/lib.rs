@@ -26,5 +26,5 @@ pub use metadata::{
 };
 pub use objects::{Objects, Put, PutIf, PutOutcome, put_in_turn};
 pub use record::UploadRecord;
-pub use region::FileRegion;
+pub use region::{FileRegion, is_in_memory};
 pub use urls::BlobUrls;
