@@ -54,7 +54,7 @@ fn redis_of_version_2_is_understood() {
     let config = config(&text);
     let Some(CacheConfig::Redis(redis)) = &config.cache else { panic!("{config:?}") };
     assert_eq!(redis.address, RedisAddress::Tcp { host: "localhost".into(), port: 6379 });
-    assert_eq!(redis.password.as_ref().map(wharf_auth::Secret::expose), Some("012345"));
+    assert_eq!(redis.password.as_ref().map(Secret::expose), Some("012345"));
     assert_eq!(redis.db, 3);
     assert_eq!(redis.dial_timeout, Duration::from_millis(10));
     assert_eq!(redis.command_timeout, Duration::from_millis(50));
