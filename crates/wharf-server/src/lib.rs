@@ -5,6 +5,7 @@ mod access_log;
 mod banner;
 pub mod cli;
 pub mod config;
+pub mod descriptors;
 mod explain;
 mod listen;
 mod logging;
