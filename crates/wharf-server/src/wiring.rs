@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use wharf_auth::TokenIssuer;
-use wharf_core::{Missing, Options, Registry, UrlRules, Validation};
+use wharf_core::{BlobSizes, Missing, Options, Registry, UrlRules, Validation};
 use wharf_http::{AccessLog, Addresses, ExtraHeaders, Limits, TrustedProxies};
 use wharf_store::LayoutMetadata;
 
 use crate::config::{Config, HttpConfig, Platforms};
+use crate::descriptors;
 use crate::stores::Stores;
 use crate::tls::Keeper;
 
@@ -23,9 +24,18 @@ pub(crate) fn registry(config: &Config) -> anyhow::Result<Registry> {
         deletes: storage.delete_enabled,
         validation: validation(config),
         urls,
+        sizes: sizes(config)?,
         ..Options::default()
     };
     Ok(Registry::new(blobs, Arc::new(metadata), options))
+}
+
+/// Who remembers sizes, where that is quicker than looking.
+fn sizes(config: &Config) -> anyhow::Result<Option<Arc<dyn BlobSizes>>> {
+    match &config.cache {
+        Some(cache) if !config.storage.looks_are_cheap() => descriptors::open(cache).map(Some),
+        Some(_) | None => Ok(None),
+    }
 }
 
 fn validation(config: &Config) -> Validation {

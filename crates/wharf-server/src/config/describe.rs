@@ -41,6 +41,15 @@ impl fmt::Display for Config {
         if let Some(downloads) = downloads(&self.storage) {
             writeln!(formatter, "downloads      {downloads}")?;
         }
+        if let Some(cache) = &self.cache {
+            match self.storage.looks_are_cheap() {
+                true => writeln!(
+                    formatter,
+                    "sizes          asked of the file system, which is as quick as a cache"
+                )?,
+                false => writeln!(formatter, "sizes          {cache}")?,
+            }
+        }
         writeln!(formatter, "old uploads    {}", uploads(self.storage.upload_purging))?;
         writeln!(formatter, "validation     {}", self.validation)?;
         if let Some(classes) = &self.classes {

@@ -6,6 +6,7 @@ use super::*;
 
 mod access;
 mod bucket;
+mod cache;
 mod drop_in;
 mod errors;
 mod examples;
