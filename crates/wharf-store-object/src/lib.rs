@@ -1,11 +1,17 @@
 #![doc = include_str!("../README.md")]
 
 mod cloud;
-mod stand_in;
+mod listing;
+mod objects;
+mod s3;
+mod store;
+mod uploads;
 mod urls;
 
 pub use cloud::{Cloud, Condition, Entry, Found, Meta, Multipart, Object, Page, Payload, Stored};
-pub use stand_in::{BucketOptions, BucketStore, S3Cloud, S3ConfigError, S3Options};
+pub use s3::{S3Cloud, S3ConfigError, S3Options};
+pub(crate) use store::normalised_root;
+pub use store::{BucketOptions, BucketStore};
 pub use urls::{
     CloudFront, CloudFrontError, CloudFrontOptions, Presigned, PresignedOptions, Redirect, Rewrite,
     RewriteOptions,

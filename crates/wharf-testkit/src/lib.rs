@@ -8,6 +8,8 @@ pub mod flaky;
 pub mod images;
 pub mod push;
 pub mod registry;
+#[cfg(feature = "s3")]
+pub mod s3;
 pub mod tls;
 pub mod wire;
 
