@@ -83,6 +83,10 @@ impl Cloud for Signing {
         }
     }
 
+    async fn honours_conditions(&self) -> Result<bool> {
+        unreachable!("only addresses are asked for")
+    }
+
     async fn get(&self, _: &str, _: Option<ByteRange>) -> Result<Option<Object>> {
         unreachable!("only addresses are asked for")
     }
