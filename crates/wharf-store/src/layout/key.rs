@@ -12,8 +12,10 @@
 //!     _uploads/<id>/data                                     bytes of an unfinished upload
 //!     _uploads/<id>/startedat                                RFC 3339, UTC, whole seconds
 //!     _uploads/<id>/wharf-upload                             ours: offset and hash state
+//!     _uploads/<id>/wharf-data/<name>                        ours, in buckets: the bytes, written in parts
+//!     _uploads/<id>/wharf-pieces/<name>                      ours, in buckets: bytes that are not a part yet
 //! ```
-//! A link holds the text of a digest and nothing else. The folder `referrers` and the file `wharf-upload` are ours; the
+//! A link holds the text of a digest and nothing else. The folder `referrers` and what begins with `wharf-` are ours; the
 //! registries we succeed neither read nor mind them.
 
 use wharf_oci::{Algorithm, Digest, RepositoryName, Tag};
@@ -44,6 +46,10 @@ pub enum Key<'a> {
     UploadStartedAt(&'a UploadKey),
     /// What we know of an upload's bytes.
     UploadRecord(&'a UploadKey),
+    /// The bytes of an unfinished upload in a bucket. The name is never used twice, so that nobody completes over it.
+    UploadParts(&'a UploadKey, &'a str),
+    /// Some bytes of an unfinished upload in a bucket, too few for a part.
+    UploadPiece(&'a UploadKey, &'a str),
 }
 
 /// The name of a level of the tree that is listed.
@@ -100,6 +106,8 @@ impl Key<'_> {
             Self::UploadData(key) => format!("{}/data", upload(key)),
             Self::UploadStartedAt(key) => format!("{}/startedat", upload(key)),
             Self::UploadRecord(key) => format!("{}/wharf-upload", upload(key)),
+            Self::UploadParts(key, name) => format!("{}/wharf-data/{name}", upload(key)),
+            Self::UploadPiece(key, name) => format!("{}/wharf-pieces/{name}", upload(key)),
         }
     }
 
@@ -110,7 +118,7 @@ impl Key<'_> {
         match self {
             Self::BlobData(_) | Self::LayerLink(..) | Self::RevisionLink(..) => 1,
             Self::UploadData(_) | Self::UploadStartedAt(_) | Self::UploadRecord(_) => 1,
-            Self::TagLink(..) => 2,
+            Self::TagLink(..) | Self::UploadParts(..) | Self::UploadPiece(..) => 2,
             Self::Referrer(..) => 3,
             Self::TagIndexLink(..) => 4,
         }
