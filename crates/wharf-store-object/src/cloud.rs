@@ -76,6 +76,9 @@ pub trait Cloud: fmt::Debug + Send + Sync + 'static {
     /// All unfinished objects in parts whose key begins with `prefix`. `None` from a cloud that cannot tell.
     async fn multiparts(&self, prefix: &str) -> Result<Option<Vec<Multipart>>>;
 
+    /// Whether a write with a condition that does not hold is refused. Asked of the cloud once, then remembered.
+    async fn honours_conditions(&self) -> Result<bool>;
+
     /// An address at which anybody can GET the object for `lifetime` from now; `None` from a cloud that signs none.
     async fn signed_url(&self, key: &str, lifetime: Duration) -> Result<Option<String>>;
 }
