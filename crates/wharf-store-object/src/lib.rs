@@ -2,6 +2,8 @@
 
 mod cloud;
 mod listing;
+#[cfg(test)]
+mod memory_cloud;
 mod objects;
 mod s3;
 mod store;

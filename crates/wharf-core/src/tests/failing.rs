@@ -205,6 +205,10 @@ fn kind(key: &Key<'_>) -> (&'static str, &'static str) {
         Key::TagLink(..) => ("tag", "-tag"),
         Key::TagIndexLink(..) => ("tag history", "-tag history"),
         Key::Referrer(..) => ("referrer", "-referrer"),
-        Key::UploadData(_) | Key::UploadStartedAt(_) | Key::UploadRecord(_) => ("upload", "-upload"),
+        Key::UploadData(_)
+        | Key::UploadStartedAt(_)
+        | Key::UploadRecord(_)
+        | Key::UploadParts(..)
+        | Key::UploadPiece(..) => ("upload", "-upload"),
     }
 }
