@@ -20,9 +20,9 @@ readonly DENY_VERSION=0.20.2
 readonly FUZZ_VERSION=0.13.2
 
 readonly APT_PACKAGES=(skopeo podman buildah docker-registry docker.io containerd runc iptables ca-certificates jq curl
-  e2fsprogs mount perl util-linux)
+  e2fsprogs mount perl redis-server util-linux valgrind)
 readonly APT_BINARIES=(skopeo podman buildah docker-registry docker dockerd containerd ctr runc iptables jq curl
-  mkfs.ext4 mount perl prlimit)
+  mkfs.ext4 mount perl prlimit redis-server redis-cli valgrind)
 
 readonly CACHE="${WHARF_TOOLS:-$HOME/.cache/wharf-tools}"
 readonly EVERYTHING=(components apt crane oras regctl distribution conformance deny fuzz)

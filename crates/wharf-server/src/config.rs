@@ -17,8 +17,10 @@ use wharf_auth::Secret;
 
 pub use self::address::ListenAddress;
 pub use self::auth::{AuthConfig, HtpasswdConfig, JwksPlace, OwnTokensConfig, TokenConfig};
+pub use self::cache::{CacheConfig, RedisAddress, RedisConfig, RedisTls};
 pub use self::findings::{ConfigError, UnknownKeys};
 pub use self::source::Source;
+pub use self::storage::{Encryption, Middleware, S3Config, S3Credentials, StorageDriver};
 pub use self::tls::{ClientAuth, ClientTrust, TlsConfig, TlsVersion};
 
 use self::findings::Findings;
@@ -26,6 +28,7 @@ use self::tree::{Node, Value};
 
 mod address;
 mod auth;
+mod cache;
 mod describe;
 mod duration;
 mod environment;
@@ -37,6 +40,7 @@ mod nearest;
 mod path;
 mod reader;
 mod source;
+mod storage;
 mod tls;
 mod tree;
 mod web;
@@ -55,6 +59,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Where bytes live.
     pub storage: StorageConfig,
+    /// Where sizes of blobs are remembered, if they are (`storage.cache`, `redis`).
+    pub cache: Option<CacheConfig>,
     /// What a manifest must be to be accepted.
     pub validation: ValidationConfig,
     /// What images may be, `image` or `plugin` (`policy.repository.classes`); `None` if anything may be pushed.
@@ -139,10 +145,12 @@ pub enum LogFormat {
 /// Where bytes live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageConfig {
-    /// The directory that holds `docker/registry/v2` (`storage.filesystem.rootdirectory`).
-    pub root: PathBuf,
-    /// What is synced before a write is acknowledged (`storage.filesystem.fsync`).
-    pub fsync: Fsync,
+    /// Where the tree is.
+    pub driver: StorageDriver,
+    /// Whether clients may be sent elsewhere for a blob (not `storage.redirect.disable`).
+    pub redirects: bool,
+    /// What changes where they are sent (`middleware.storage`), each in front of those before it.
+    pub middleware: Vec<Middleware>,
     /// Whether clients may delete (`storage.delete.enabled`).
     pub delete_enabled: bool,
     /// How many tags are looked up at once when a manifest is deleted (`storage.tag.concurrencylimit`).
@@ -210,6 +218,17 @@ pub struct Platform {
     pub architecture: String,
     /// As Go names it: `linux`, `windows`.
     pub os: String,
+}
+
+// === impl StorageConfig ===
+
+impl StorageConfig {
+    /// Whether looking at a blob costs no more than remembering it would: then it is not remembered.
+    #[must_use]
+    pub fn looks_are_cheap(&self) -> bool {
+        // One system call on a directory, and a round trip to a bucket.
+        matches!(self.driver, StorageDriver::Filesystem { .. })
+    }
 }
 
 // === impl Config ===

@@ -44,7 +44,8 @@ pub trait Objects: fmt::Debug + Send + Sync + 'static {
     /// [`Dir::holding`] names, or any if it names none.
     async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>>;
 
-    /// `children` of each of `dirs` from the beginning, many questions for the price of a few.
+    /// `children` of each of `dirs` from the beginning, many questions for the price of a few. The first is always
+    /// answered; a store that would have to ask anew for those at the end may leave them out.
     async fn children_of_each(&self, dirs: &[Dir<'_>], limit: usize) -> Result<Vec<Vec<String>>>;
 
     /// Of each of `dirs`, whether `children` would give anything at all; often much cheaper.

@@ -174,13 +174,9 @@ impl Objects for Ahead {
     }
 
     async fn children_of_each(&self, dirs: &[Dir<'_>], limit: usize) -> Result<Vec<Vec<String>>> {
-        let mut each: Vec<Option<Vec<String>>> =
-            dirs.iter().map(|dir| self.answer(dir, None, limit)).collect();
-        let open: Vec<Dir<'_>> =
-            dirs.iter().zip(&each).filter(|(_, answer)| answer.is_none()).map(|(dir, _)| *dir).collect();
-        let mut asked = self.store.children_of_each(&open, limit).await?.into_iter();
-        each.iter_mut().filter(|answer| answer.is_none()).for_each(|answer| *answer = asked.next());
-        Ok(each.into_iter().map(Option::unwrap_or_default).collect())
+        // As far as it was foreseen: what comes after that may be on the next page.
+        let known: Vec<Vec<String>> = dirs.iter().map_while(|dir| self.answer(dir, None, limit)).collect();
+        if known.is_empty() { self.store.children_of_each(dirs, limit).await } else { Ok(known) }
     }
 
     async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {

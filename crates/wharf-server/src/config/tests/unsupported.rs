@@ -37,15 +37,17 @@ fn what_protects_is_refused() {
 
 #[test]
 fn what_decides_where_bytes_are_is_refused() {
-    for driver in ["azure", "gcs", "inmemory", "oss", "s3", "s3aws", "swift"] {
+    for driver in ["azure", "gcs", "inmemory", "oss", "swift"] {
         check_errors(
             &format!("version: 0.1\nhttp: {{addr: ':1'}}\nstorage: {{{driver}: {{bucket: b}}}}\n"),
-            &[&format!("config.yml:3:11: storage.{driver}: this version stores on `filesystem` only")],
+            &[&format!(
+                "config.yml:3:11: storage.{driver}: this version stores on `filesystem` and `s3` only"
+            )],
         );
     }
     check_refused(
-        "middleware: {storage: [{name: redirect, options: {baseurl: x}}]}",
-        "config.yml:4:25: middleware.storage[0].name: this version has no middleware",
+        "middleware: {repository: [{name: mine, options: {a: b}}]}",
+        "config.yml:4:28: middleware.repository[0].name: this version has middleware for storage alone",
     );
     check_refused(
         "proxy: {remoteurl: https://registry-1.docker.io}",
@@ -89,10 +91,6 @@ fn what_observes_or_speeds_up_is_one_warning() {
         "config.yml:4:30: notifications.endpoints[0].name: not supported yet: no notifications are sent",
     );
     check_warned(
-        "redis: {addrs: [a:1], password: 012345, pool: {maxidle: 1}}",
-        "config.yml:4:17: redis.addrs[0]: not used: this version keeps nothing in Redis",
-    );
-    check_warned(
         "health: {file: [{file: /x}], tcp: [{addr: a:1}]}",
         "config.yml:4:18: health.file[0].file: not supported yet: no health checks run",
     );
@@ -116,11 +114,6 @@ fn what_observes_or_speeds_up_is_one_warning() {
 
 #[test]
 fn storage_that_would_be_tidier_or_faster_is_one_warning() {
-    let check = |keys: &str, expected: &str| check_warnings(&with_storage(keys), &[expected]);
-    check(
-        "cache: {blobdescriptor: redis, blobdescriptorsize: 1}",
-        "config.yml:3:33: storage.cache.blobdescriptor: not used: this version answers without a descriptor cache",
-    );
     check_warnings(
         "version: 0.1\nhttp: {addr: ':1'}\nstorage: {filesystem: {maxthreads: 100}}\n",
         &["config.yml:3:24: storage.filesystem.maxthreads: not used: file access needs no limit here"],
