@@ -22,7 +22,7 @@ const SPARE_KEYS: usize = 8;
 /// at one by one: many small requests side by side take less time than many long ones in turn.
 const KEYS_A_NAME_AT_MOST: usize = 8;
 
-/// Small requests side by side.
+/// Small requests side by side, for one question; the cloud has a limit for all.
 pub(crate) const LOOKS_AT_ONCE: usize = 64;
 
 /// A level, and what makes a name on it count.
@@ -75,7 +75,7 @@ pub(crate) async fn names(
             scan.read_levels(wanted).await?;
         }
     }
-    scan.look_up_due().await?;
+    scan.look_up_due(limit).await?;
     Ok(scan.found.into_iter().take(limit).collect())
 }
 
@@ -146,15 +146,18 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Looks up the names that come before one that was met, although the walk has not come to them.
-    async fn look_up_due(&mut self) -> Result<()> {
+    /// Looks up the names that come before the last one wanted, although the walk has not come to them.
+    async fn look_up_due(&mut self, limit: usize) -> Result<()> {
         let Some(at) = self.at.take().filter(|_| !self.ended) else { return Ok(()) };
-        let due = at
-            .char_indices()
-            .filter(|(index, next)| *index > 0 && *next < '/')
-            .map(|(index, _)| &at[..index]);
-        let due = due.filter(|name| *name > self.after && !self.found.contains(*name));
-        self.look_into(due.map(str::to_owned).collect()).await
+        let last = self.found.iter().nth(limit - 1);
+        let ends = at.char_indices().filter(|(index, next)| *index > 0 && *next < '/');
+        let due: Vec<String> = ends
+            .map(|(end, _)| &at[..end])
+            .filter(|name| *name > self.after && !self.found.contains(*name))
+            .filter(|name| last.is_none_or(|last| *name < last.as_str()))
+            .map(str::to_owned)
+            .collect();
+        self.look_into(due).await
     }
 
     /// Keeps those of `names` that count.
@@ -178,7 +181,7 @@ impl Scan<'_> {
 }
 
 /// Where everything in `name` is past, and nothing else is: the digit 0 follows the slash.
-fn past(name: &str) -> String {
+pub(crate) fn past(name: &str) -> String {
     format!("{name}0")
 }
 

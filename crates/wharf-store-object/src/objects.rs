@@ -5,10 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use wharf_oci::{ByteRange, RepositoryName};
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{Error, Objects, Put, PutIf, PutOutcome, Result};
 
 use crate::BucketStore;
+use crate::catalog::{self, Wanted};
 use crate::cloud::{Condition, Stored};
 use crate::listing::{self, LOOKS_AT_ONCE, Level};
 use crate::store::whole;
@@ -97,6 +99,15 @@ impl Objects for BucketStore {
         Ok(each.iter().map(|names| !names.is_empty()).collect())
     }
 
+    async fn repositories(
+        &self,
+        prefix: Option<&RepositoryName>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<Vec<RepositoryName>>> {
+        catalog::repositories(self, Wanted { prefix, after, limit }).await.map(Some)
+    }
+
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool> {
         let key = self.key(key);
         let Some(meta) = self.cloud().head(&key).await? else { return Ok(false) };
@@ -161,7 +172,7 @@ impl BucketStore {
         let part_bytes = self.options().copy_part_bytes.max(size.div_ceil(10_000));
         let ranges = (0..size.div_ceil(part_bytes)).map(|index| {
             let start = index * part_bytes;
-            wharf_oci::ByteRange { start, length: part_bytes.min(size - start) }
+            ByteRange { start, length: part_bytes.min(size - start) }
         });
         let parts: Vec<String> = stream::iter((1..).zip(ranges))
             .map(|(number, range)| self.cloud().copy_part(key, range, key, id, number))

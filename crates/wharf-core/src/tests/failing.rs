@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use wharf_oci::{ByteRange, Digest};
+use wharf_oci::{ByteRange, Digest, RepositoryName};
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{
     Announced, BlobRead, BlobStat, BlobStore, ByteStream, Error, LayoutMetadata, ListedBlob, MemoryStore,
@@ -188,6 +188,15 @@ impl Objects for FailingStore {
     async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
         self.call("look for any")?;
         self.inner.have_children(dirs).await
+    }
+
+    async fn repositories(
+        &self,
+        prefix: Option<&RepositoryName>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<Vec<RepositoryName>>> {
+        self.inner.repositories(prefix, after, limit).await
     }
 
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool> {

@@ -88,6 +88,10 @@ impl Rest {
             BoxError::from(Broken::Early { key, at, source: Some(source) })
         };
         match self.inner.open(&call).await {
+            // Some servers do not heed the condition.
+            Ok(answer) if answer.headers.get(header::ETAG).is_none_or(|etag| *etag != *self.etag) => {
+                Err(Broken::Replaced { key: self.key.clone() }.into())
+            }
             Ok(answer) if answer.status == StatusCode::PARTIAL_CONTENT => {
                 self.stream = answer.body.bytes_stream();
                 Ok(())

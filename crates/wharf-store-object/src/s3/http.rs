@@ -1,6 +1,6 @@
 //! The HTTP client: hyper with named limits on every wait, for requests to the bucket and for credentials alike.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::pin::Pin;
@@ -11,7 +11,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -49,8 +48,8 @@ struct Http {
 }
 
 /// A body that may not stand still for long.
-struct Watched {
-    body: Incoming,
+struct Watched<B> {
+    body: B,
     idle_timeout: Duration,
     silence: Pin<Box<Sleep>>,
     /// Whether somebody waits. Whoever reads slowly is no silent server: the clock starts when bytes are awaited.
@@ -112,7 +111,7 @@ impl HttpService for Http {
             Ok(Err(error)) if error.is_connect() => {
                 return Err(HttpError::new(HttpErrorKind::Connect, error));
             }
-            Ok(Err(error)) => return Err(HttpError::new(kind_of(&error), error)),
+            Ok(Err(error)) => return Err(HttpError::new(HttpErrorKind::Interrupted, error)),
             Ok(Ok(answer)) => answer,
         };
         let idle_timeout = self.idle_timeout;
@@ -123,18 +122,12 @@ impl HttpService for Http {
     }
 }
 
-/// Whether the request may have been cut off on its way.
-fn kind_of(error: &hyper_util::client::legacy::Error) -> HttpErrorKind {
-    let cause = error.source().and_then(|source| source.downcast_ref::<hyper::Error>());
-    match cause {
-        Some(cause) if cause.is_closed() || cause.is_incomplete_message() => HttpErrorKind::Request,
-        _ => HttpErrorKind::Interrupted,
-    }
-}
-
 // === impl Watched ===
 
-impl Body for Watched {
+impl<B> Body for Watched<B>
+where
+    B: Body<Data = Bytes, Error: Error + Send + Sync + 'static> + Unpin,
+{
     type Data = Bytes;
     type Error = HttpError;
 

@@ -155,15 +155,15 @@ impl Default for S3Options {
             answer_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(30),
             retry_deadline: Duration::from_secs(30),
-            concurrency: 64,
+            concurrency: 128,
         }
     }
 }
 
 impl fmt::Debug for S3Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let keys = f.debug_struct("S3Options").field("bucket", &self.bucket).finish_non_exhaustive();
-        keys
+        // The keys are secrets.
+        f.debug_struct("S3Options").field("bucket", &self.bucket).finish_non_exhaustive()
     }
 }
 

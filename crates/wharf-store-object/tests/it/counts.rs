@@ -86,11 +86,52 @@ async fn a_page_of_tags_is_one_request_and_looks_at_what_is_due() {
     let page = metadata.tags(&repository, None, 100).await.unwrap();
     assert_eq!(page.items.len(), 100);
     assert!(page.more);
-    // The page, and whether there is a `v1` that comes before `v1.0000`.
+    // The page, and whether there is a `v1` that comes before `v1.0000`; nothing else can.
     let seen = server.requests();
     assert_eq!(seen.len(), 2, "{seen:?}");
 
     let page = metadata.tags(&repository, Some("v1.0499"), 100).await.unwrap();
     assert_eq!(page.items.first().unwrap().as_str(), "v1.0500");
     assert_eq!(server.requests().len(), 1, "`v1` is before where we start");
+}
+
+#[tokio::test]
+async fn a_page_of_the_catalog_of_small_repositories_is_little_more_than_a_page_of_keys() {
+    let (server, store) = scratch().await;
+    let metadata = metadata(&store);
+    let digest = Digest::of(b"manifest");
+    for number in 0..300 {
+        push(&store, &repository(&format!("app{number:03}")), &digest, &["v1".to_owned()]).await;
+    }
+    server.requests();
+
+    let page = metadata.repositories(None, None, 100).await.unwrap();
+    assert_eq!(page.items.len(), 100);
+    assert!(page.more);
+    // A page of keys, beside it one of names, and what is due.
+    let seen = server.requests();
+    assert!(seen.len() <= 3, "{seen:?}");
+
+    let page = metadata.repositories(None, Some("app250"), 100).await.unwrap();
+    assert_eq!((page.items.len(), page.more), (49, false));
+    let seen = server.requests();
+    assert!(seen.len() <= 3, "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_page_of_the_catalog_of_large_repositories_is_two_questions_a_name() {
+    let (server, store) = scratch().await;
+    let metadata = metadata(&store);
+    let digest = Digest::of(b"manifest");
+    let tags: Vec<String> = (0..60).map(|number| format!("v{number}")).collect();
+    for number in 0..120 {
+        push(&store, &repository(&format!("team/app{number:03}")), &digest, &tags).await;
+    }
+    server.requests();
+
+    let page = metadata.repositories(None, None, 100).await.unwrap();
+    assert_eq!((page.items.len(), page.more), (100, true));
+    assert_eq!(page.items.last().unwrap().as_str(), "team/app099");
+    let seen = server.requests();
+    assert!(seen.len() <= 2 * 101 + 8, "{} requests", seen.len());
 }
