@@ -22,9 +22,9 @@ readonly FUZZ_VERSION=0.13.2
 readonly MOTO_VERSION=5.2.5
 
 readonly APT_PACKAGES=(skopeo podman buildah docker-registry docker.io containerd runc iptables ca-certificates jq curl
-  e2fsprogs mount perl util-linux python3-venv)
+  e2fsprogs mount perl python3-venv redis-server util-linux valgrind)
 readonly APT_BINARIES=(skopeo podman buildah docker-registry docker dockerd containerd ctr runc iptables jq curl
-  mkfs.ext4 mount perl prlimit)
+  mkfs.ext4 mount perl prlimit redis-server redis-cli valgrind)
 
 readonly CACHE="${WHARF_TOOLS:-$HOME/.cache/wharf-tools}"
 readonly EVERYTHING=(components apt crane oras regctl distribution conformance deny fuzz moto)

@@ -17,6 +17,7 @@ mod bench;
 mod ci;
 mod conformance;
 mod fuzz;
+mod guard;
 mod project;
 mod tidy;
 
@@ -34,6 +35,8 @@ enum Chore {
     Ci(ci::Selection),
     /// The registry beside the ones it succeeds: a table of rates, costs and budgets.
     Bench(bench::Options),
+    /// What a request costs in instructions and system calls, held against what is written down.
+    Guard(guard::Options),
     /// The rules no compiler knows: crate arrows, file sizes, names, READMEs, words.
     Tidy,
     /// Four runs of the OCI conformance suite against a release binary.
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Ci(selection) => ci::run(&selection),
         Chore::Bench(options) => bench::run(&options),
+        Chore::Guard(options) => guard::run(&options),
         Chore::Tidy => tidy::run(),
         Chore::Conformance { registry_binary, tools } => conformance::run(registry_binary, tools.as_deref()),
         Chore::Fuzz { seconds, targets } => fuzz::run(seconds, &targets),

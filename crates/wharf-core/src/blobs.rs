@@ -31,16 +31,31 @@ impl Registry {
     /// Whether the repository has the blob, and how long it is.
     pub async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<BlobInfo> {
         let content = self.blob_content(repository, digest).await?;
-        let stat =
-            self.blobs().stat(&content).await.map_err(|error| blob_error(error, repository, digest))?;
-        Ok(BlobInfo { digest: *digest, content, size_bytes: stat.size })
+        if let Some(sizes) = self.sizes()
+            && let Some(size_bytes) = sizes.get(&content).await
+        {
+            return Ok(BlobInfo { digest: *digest, content, size_bytes });
+        }
+        let info = self.look_at(repository, digest, content).await?;
+        if let Some(sizes) = self.sizes() {
+            sizes.keep(&content, info.size_bytes).await;
+        }
+        Ok(info)
+    }
+
+    /// [`blob`](Self::blob) for an answer that promises the bytes: nothing that is only remembered will do.
+    pub(crate) async fn stored_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<BlobInfo> {
+        let content = self.blob_content(repository, digest).await?;
+        self.look_at(repository, digest, content).await
     }
 
     /// Opens the whole blob.
     pub async fn open_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<OpenBlob> {
         let content = self.blob_content(repository, digest).await?;
-        let read =
-            self.blobs().read(&content, None).await.map_err(|error| blob_error(error, repository, digest))?;
+        let read = match self.blobs().read(&content, None).await {
+            Ok(read) => read,
+            Err(error) => return Err(self.blob_error(error, repository, digest, &content).await),
+        };
         Ok(OpenBlob { info: BlobInfo { digest: *digest, content, size_bytes: read.size }, body: read.body })
     }
 
@@ -72,8 +87,10 @@ impl Registry {
         info: &BlobInfo,
         range: ByteRange,
     ) -> Result<BlobBody> {
-        let read = self.blobs().read(&info.content, Some(range)).await;
-        Ok(read.map_err(|error| blob_error(error, repository, &info.digest))?.body)
+        match self.blobs().read(&info.content, Some(range)).await {
+            Ok(read) => Ok(read.body),
+            Err(error) => Err(self.blob_error(error, repository, &info.digest, &info.content).await),
+        }
     }
 
     /// Takes the blob out of the repository. Its bytes stay for the collector: other repositories may have it too.
@@ -101,14 +118,40 @@ impl Registry {
         let content = self.metadata().blob(repository, digest).await.map_err(Error::store)?;
         content.ok_or_else(|| Error::BlobUnknown { repository: repository.clone(), digest: *digest })
     }
-}
 
-/// A link whose bytes were collected leads to nothing; the store has looked and is sure.
-fn blob_error(error: wharf_store::Error, repository: &RepositoryName, digest: &Digest) -> Error {
-    match error {
-        wharf_store::Error::BlobNotFound { .. } => {
-            Error::BlobUnknown { repository: repository.clone(), digest: *digest }
+    async fn look_at(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        content: Digest,
+    ) -> Result<BlobInfo> {
+        match self.blobs().stat(&content).await {
+            Ok(stat) => Ok(BlobInfo { digest: *digest, content, size_bytes: stat.size }),
+            Err(error) => Err(self.blob_error(error, repository, digest, &content).await),
         }
-        other => Error::store(other),
+    }
+
+    /// A link whose bytes were collected leads to nothing; the store has looked and is sure.
+    async fn blob_error(
+        &self,
+        error: wharf_store::Error,
+        repository: &RepositoryName,
+        digest: &Digest,
+        content: &Digest,
+    ) -> Error {
+        match error {
+            wharf_store::Error::BlobNotFound { .. } => {
+                self.is_gone(content).await;
+                Error::BlobUnknown { repository: repository.clone(), digest: *digest }
+            }
+            other => Error::store(other),
+        }
+    }
+
+    /// The store has looked for the bytes and they are gone: nobody shall go on saying how many they are.
+    pub(crate) async fn is_gone(&self, content: &Digest) {
+        if let Some(sizes) = self.sizes() {
+            sizes.forget(content).await;
+        }
     }
 }

@@ -9,6 +9,7 @@ mod mounts;
 mod purging;
 mod referrers;
 mod registry;
+mod sizes;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -21,8 +22,11 @@ pub use events::{Event, EventKind, EventSink};
 pub use manifests::{ManifestPut, PutManifest, StoredManifest};
 pub use purging::Purged;
 pub use registry::{Cause, Options, Registry};
+pub use sizes::MemorySizes;
 pub use tasks::Tasks;
 pub use uploads::{Placement, UploadState};
 pub use validation::{Missing, Platforms, UrlRules, Validation};
 /// What operations take and give that belongs to the stores.
-pub use wharf_store::{Announced, BlobBody, BoxError, ByteStream, Clock, FileRegion, Page, SystemClock};
+pub use wharf_store::{
+    Announced, BlobBody, BlobSizes, BoxError, ByteStream, Clock, FileRegion, Page, SystemClock,
+};

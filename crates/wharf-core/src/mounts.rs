@@ -38,7 +38,10 @@ impl Registry {
         };
         let Some(content) = content else { return Ok(None) };
         let stat = match self.blobs().stat(&content).await {
-            Err(wharf_store::Error::BlobNotFound { .. }) => return Ok(None),
+            Err(wharf_store::Error::BlobNotFound { .. }) => {
+                self.is_gone(&content).await;
+                return Ok(None);
+            }
             stat => stat.map_err(Error::store)?,
         };
         let Some(_hold) = self.metadata().hold(&content, &stat).await.map_err(Error::store)? else {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wharf_oci::RepositoryName;
-use wharf_store::{BlobStore, BlobUrls, Change, Clock, MetadataStore, SystemClock};
+use wharf_store::{BlobSizes, BlobStore, BlobUrls, Change, Clock, MetadataStore, SystemClock};
 
 use crate::error::{Error, Result};
 use crate::events::{Event, EventKind, EventSink};
@@ -36,6 +36,8 @@ pub struct Options {
     pub validation: Validation,
     /// From where clients may fetch blobs themselves, if they may.
     pub urls: Option<Arc<dyn BlobUrls>>,
+    /// Who remembers how long blobs are, where the store is slow to say.
+    pub sizes: Option<Arc<dyn BlobSizes>>,
     /// Who hears of changes.
     pub events: Option<Arc<dyn EventSink>>,
     /// Where the time comes from.
@@ -59,6 +61,7 @@ impl Default for Options {
             deletes: true,
             validation: Validation::default(),
             urls: None,
+            sizes: None,
             events: None,
             clock: Arc::new(SystemClock),
         }
@@ -102,6 +105,10 @@ impl Registry {
 
     pub(crate) fn urls(&self) -> Option<&dyn BlobUrls> {
         self.0.options.urls.as_deref()
+    }
+
+    pub(crate) fn sizes(&self) -> Option<&dyn BlobSizes> {
+        self.0.options.sizes.as_deref()
     }
 
     pub(crate) fn change<'a>(&self, cause: &'a Cause) -> Change<'a> {

@@ -10,6 +10,7 @@ mod mounts;
 mod order;
 mod references;
 mod referrers;
+mod sizes;
 mod tasks;
 mod uploads;
 

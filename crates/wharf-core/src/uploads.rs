@@ -220,7 +220,7 @@ impl Registry {
 
     /// The answer to a final request for an upload that is closed: success if it was closed by the same request before.
     async fn already(&self, key: &UploadKey, digest: &Digest, unknown: Error) -> Result<()> {
-        match self.blob(&key.repository, digest).await {
+        match self.stored_blob(&key.repository, digest).await {
             Ok(_) => Ok(()),
             Err(Error::BlobUnknown { .. }) => Err(unknown),
             Err(error) => Err(error),

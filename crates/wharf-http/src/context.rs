@@ -57,7 +57,7 @@ impl Cx<'_> {
     }
 
     /// What types the client takes: all `Accept` lines as one list.
-    pub(crate) fn accept(&self) -> Accept {
+    pub(crate) fn accept(&self) -> Accept<'_> {
         Accept::parse(lines(&self.head.headers, &http::header::ACCEPT))
     }
 

@@ -81,6 +81,9 @@ impl Record {
         request_id: Arc<str>,
         log: Option<Arc<dyn AccessLog>>,
     ) -> Self {
+        let details = Details::begin(head);
+        let told = log.is_some() || details.is_some();
+        let text = |name| if told { text(&head.headers, name) } else { None };
         let entry = AccessEntry {
             remote,
             user: None,
@@ -92,11 +95,11 @@ impl Record {
             bytes: 0,
             duration: Duration::ZERO,
             aborted: false,
-            referer: text(&head.headers, &REFERER),
-            user_agent: text(&head.headers, &USER_AGENT),
+            referer: text(&REFERER),
+            user_agent: text(&USER_AGENT),
             request_id,
         };
-        Self { entry, begun: Instant::now(), log, details: Details::begin(head) }
+        Self { entry, begun: Instant::now(), log, details }
     }
 
     /// What the application's log shall say besides.

@@ -56,8 +56,13 @@ impl RequestBody {
         B::Error: Into<BoxError>,
     {
         let length = body.size_hint().exact();
-        let inner: Inner = Box::pin(http_body_util::BodyExt::map_err(body, Into::into));
-        Self { slot: Arc::new(Mutex::new(Some(inner))), length }
+        // Most requests have none, and nothing is kept for it.
+        let inner = if body.is_end_stream() {
+            None
+        } else {
+            Some(Box::pin(http_body_util::BodyExt::map_err(body, Into::into)) as Inner)
+        };
+        Self { slot: Arc::new(Mutex::new(inner)), length }
     }
 
     /// How long it is, if the client said so.

@@ -122,7 +122,14 @@ impl SetHeader for Response<Body> {
     }
 
     fn identify(&mut self, digest: &Digest) {
-        self.set(DOCKER_CONTENT_DIGEST, &digest.to_string());
-        self.set(ETAG, &etag(digest));
+        for (name, text) in [(DOCKER_CONTENT_DIGEST, digest.to_string()), (ETAG, etag(digest))] {
+            // Its memory becomes the header's.
+            match HeaderValue::from_maybe_shared(Bytes::from(text)) {
+                Ok(value) => {
+                    self.headers_mut().insert(name, value);
+                }
+                Err(_) => debug_assert!(false, "a digest is fit for {name}"),
+            }
+        }
     }
 }

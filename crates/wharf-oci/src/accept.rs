@@ -9,9 +9,9 @@ use crate::{MediaType, media_type::essence};
 /// No header and an empty one mean anything, and so do `*/*` and `application/*`. A member with `q=0` is
 /// refused.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Accept {
-    listed: Vec<String>,
-    refused: Vec<String>,
+pub struct Accept<'a> {
+    listed: Vec<&'a str>,
+    refused: Vec<&'a str>,
     wildcard: Wildcard,
 }
 
@@ -27,17 +27,19 @@ enum Wildcard {
 
 // === impl Accept ===
 
-impl Accept {
+impl<'a> Accept<'a> {
     /// Reads every `Accept` line of a request. Members that make no sense name nothing.
     ///
     /// A comma within a quoted parameter splits a member in two; the halves name no manifest, so it does no
     /// harm.
-    pub fn parse<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn parse(lines: impl IntoIterator<Item = &'a str>) -> Self {
         let mut accept = Self::default();
         for member in lines.into_iter().flat_map(|line| line.split(',')) {
             let range = essence(member);
             if !range.is_empty() {
-                accept.add(range, is_refusal(member));
+                // Nearly always it is all there is, and no weight has to be looked for.
+                let refused = member.trim_ascii().len() != range.len() && is_refusal(member);
+                accept.add(range, refused);
             }
         }
         accept
@@ -50,7 +52,7 @@ impl Accept {
 
     /// Whether this type is asked for by its name.
     pub fn lists(&self, media_type: &MediaType) -> bool {
-        self.listed.iter().any(|listed| listed == media_type.as_str())
+        self.listed.iter().any(|listed| *listed == media_type.as_str())
     }
 
     /// Whether anything will do: a wildcard, or no word at all.
@@ -59,10 +61,10 @@ impl Accept {
     }
 
     fn refuses(&self, media_type: &MediaType) -> bool {
-        self.refused.iter().any(|refused| refused == media_type.as_str())
+        self.refused.iter().any(|refused| *refused == media_type.as_str())
     }
 
-    fn add(&mut self, range: &str, refused: bool) {
+    fn add(&mut self, range: &'a str, refused: bool) {
         if self.wildcard == Wildcard::Unsaid {
             self.wildcard = Wildcard::Absent;
         }
@@ -70,8 +72,8 @@ impl Accept {
         match range {
             "*/*" | "application/*" | "*" if refused => {}
             "*/*" | "application/*" | "*" => self.wildcard = Wildcard::Present,
-            _ if refused => self.refused.push(range.to_owned()),
-            _ => self.listed.push(range.to_owned()),
+            _ if refused => self.refused.push(range),
+            _ => self.listed.push(range),
         }
     }
 }

@@ -148,7 +148,17 @@ impl Digest {
 
     /// The part after the colon.
     pub fn hex(&self) -> String {
-        self.as_bytes().iter().flat_map(|byte| hex_pair(*byte)).map(char::from).collect()
+        let mut text = String::with_capacity(self.algorithm.hex_len());
+        self.push_hex(&mut text);
+        text
+    }
+
+    /// Appends the part after the colon: for paths, which have it in their middle.
+    pub fn push_hex(&self, text: &mut String) {
+        let mut digits = [0; 2 * MAX_BYTES];
+        let length = write_hex(self.as_bytes(), &mut digits);
+        // Always digits; a text without them would be found at once.
+        text.push_str(std::str::from_utf8(&digits[..length]).unwrap_or_default());
     }
 
     /// The raw bytes, as many as the algorithm gives.
@@ -177,19 +187,17 @@ impl FromStr for Digest {
         }
         let algorithm: Algorithm = name.parse()?;
 
+        // Nearly always it is one; what is wrong is found out below.
+        if hex.len() == algorithm.hex_len()
+            && let Some(bytes) = read_hex(hex.as_bytes())
+        {
+            return Ok(Self { algorithm, bytes });
+        }
         if let Some(character) = hex.chars().find(|character| !matches!(character, '0'..='9' | 'a'..='f')) {
             return Err(DigestError::Character { character });
         }
         let expected = algorithm.hex_len();
-        if hex.len() != expected {
-            return Err(DigestError::Length { algorithm, expected, actual: hex.len() });
-        }
-
-        let mut bytes = [0; MAX_BYTES];
-        for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks_exact(2)) {
-            *byte = pair.iter().fold(0, |value, digit| value << 4 | hex_value(*digit));
-        }
-        Ok(Self { algorithm, bytes })
+        Err(DigestError::Length { algorithm, expected, actual: hex.len() })
     }
 }
 
@@ -197,13 +205,11 @@ impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // One write from the stack: digests are printed for every header, path and log line.
         let mut text = [0; MAX_TEXT];
-        let name = self.algorithm.as_str().bytes().chain([b':']);
-        let digits = self.as_bytes().iter().flat_map(|byte| hex_pair(*byte));
-        let mut length = 0;
-        for (to, from) in text.iter_mut().zip(name.chain(digits)) {
-            *to = from;
-            length += 1;
-        }
+        let name = self.algorithm.as_str().as_bytes();
+        text[..name.len()].copy_from_slice(name);
+        text[name.len()] = b':';
+        let digits = name.len() + 1;
+        let length = digits + write_hex(self.as_bytes(), &mut text[digits..]);
         f.pad(std::str::from_utf8(&text[..length]).map_err(|_| fmt::Error)?)
     }
 }
@@ -224,15 +230,33 @@ fn is_algorithm_name(name: &str) -> bool {
     })
 }
 
-fn hex_pair(byte: u8) -> [u8; 2] {
-    [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]
+/// Writes two digits a byte to the beginning of `digits`; returns how many.
+fn write_hex(bytes: &[u8], digits: &mut [u8]) -> usize {
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = HEX[usize::from(byte >> 4)];
+        pair[1] = HEX[usize::from(byte & 15)];
+    }
+    2 * bytes.len()
 }
 
-/// The value of a digit already known to be `0-9a-f`.
-fn hex_value(digit: u8) -> u8 {
+/// The bytes that lower-case digits stand for; `None` if one of them is none.
+fn read_hex(digits: &[u8]) -> Option<[u8; MAX_BYTES]> {
+    let mut bytes = [0; MAX_BYTES];
+    let mut seen = 0;
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let (high, low) = (hex_value(pair[0]), hex_value(pair[1]));
+        seen |= high | low;
+        *byte = high << 4 | low & 15;
+    }
+    (seen < 16).then_some(bytes)
+}
+
+/// The value of a digit `0-9a-f`; 16 or more for anything else.
+const fn hex_value(digit: u8) -> u8 {
     match digit {
         b'0'..=b'9' => digit - b'0',
-        _ => digit.wrapping_sub(b'a').wrapping_add(10) & 15,
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => 16,
     }
 }
 

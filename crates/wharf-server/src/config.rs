@@ -17,6 +17,7 @@ use wharf_auth::Secret;
 
 pub use self::address::ListenAddress;
 pub use self::auth::{AuthConfig, HtpasswdConfig, JwksPlace, OwnTokensConfig, TokenConfig};
+pub use self::cache::{CacheConfig, RedisAddress, RedisConfig, RedisTls};
 pub use self::findings::{ConfigError, UnknownKeys};
 pub use self::source::Source;
 pub use self::tls::{ClientAuth, ClientTrust, TlsConfig, TlsVersion};
@@ -26,6 +27,7 @@ use self::tree::{Node, Value};
 
 mod address;
 mod auth;
+mod cache;
 mod describe;
 mod duration;
 mod environment;
@@ -55,6 +57,8 @@ pub struct Config {
     pub auth: AuthConfig,
     /// Where bytes live.
     pub storage: StorageConfig,
+    /// Where sizes of blobs are remembered, if they are (`storage.cache`, `redis`).
+    pub cache: Option<CacheConfig>,
     /// What a manifest must be to be accepted.
     pub validation: ValidationConfig,
     /// What images may be, `image` or `plugin` (`policy.repository.classes`); `None` if anything may be pushed.
@@ -210,6 +214,17 @@ pub struct Platform {
     pub architecture: String,
     /// As Go names it: `linux`, `windows`.
     pub os: String,
+}
+
+// === impl StorageConfig ===
+
+impl StorageConfig {
+    /// Whether looking at a blob costs no more than remembering it would: then it is not remembered.
+    #[must_use]
+    pub fn looks_are_cheap(&self) -> bool {
+        // One system call, on a directory; nothing else is built.
+        true
+    }
 }
 
 // === impl Config ===

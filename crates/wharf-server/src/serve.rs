@@ -14,7 +14,7 @@ use crate::config::{Config, Source, UploadPurging};
 use crate::purging::Purger;
 use crate::signals::Signals;
 use crate::tls::Keeper;
-use crate::{access, banner, listen, logging, open_files, wiring};
+use crate::{access, banner, listen, logging, memory, open_files, wiring};
 
 /// Serves until told to stop.
 #[must_use]
@@ -24,6 +24,7 @@ pub fn run(config: Config) -> ExitCode {
         tracing::warn!("{warning}");
     }
     open_files::raise_limit();
+    memory::keep_for_bodies();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&anyhow::Error::new(error).context("could not start")),

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use wharf_auth::TokenIssuer;
-use wharf_core::{Missing, Options, Registry, UrlRules, Validation};
+use wharf_core::{BlobSizes, Missing, Options, Registry, UrlRules, Validation};
 use wharf_http::{AccessLog, Addresses, ExtraHeaders, Limits, TrustedProxies};
 use wharf_store::LayoutMetadata;
 use wharf_store_fs::{FsOptions, FsStore};
 
 use crate::config::{Config, Fsync, HttpConfig, Platforms};
+use crate::descriptors;
 use crate::tls::Keeper;
 
 /// Opens the store and makes the registry over it.
@@ -27,9 +28,21 @@ pub(crate) fn registry(config: &Config) -> anyhow::Result<Registry> {
     if let Some(concurrency) = storage.tag_concurrency {
         metadata = metadata.with_concurrency(concurrency);
     }
-    let options =
-        Options { deletes: storage.delete_enabled, validation: validation(config), ..Options::default() };
+    let options = Options {
+        deletes: storage.delete_enabled,
+        validation: validation(config),
+        sizes: sizes(config)?,
+        ..Options::default()
+    };
     Ok(Registry::new(Arc::new(store), Arc::new(metadata), options))
+}
+
+/// Who remembers sizes, where that is quicker than looking.
+fn sizes(config: &Config) -> anyhow::Result<Option<Arc<dyn BlobSizes>>> {
+    match &config.cache {
+        Some(cache) if !config.storage.looks_are_cheap() => descriptors::open(cache).map(Some),
+        Some(_) | None => Ok(None),
+    }
 }
 
 fn validation(config: &Config) -> Validation {

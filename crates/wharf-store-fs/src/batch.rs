@@ -1,10 +1,11 @@
 //! Writes that wait for the disk together.
 
-use futures_util::future::try_join_all;
+use std::sync::Arc;
+
 use wharf_store::{PutOutcome, Result};
 
-use crate::FsStore;
 use crate::disk::{Disk, Staged, Synced, Wave, Write};
+use crate::{FsStore, blocking};
 
 impl FsStore {
     /// Writes one thing.
@@ -15,29 +16,23 @@ impl FsStore {
 
     /// Writes every group of `groups`. The bytes of all are brought to disk at once; then each group becomes visible and
     /// is brought to disk before the next.
+    ///
+    /// One trip to the blocking pool for all of it: what goes between two threads costs more than most of the steps.
     pub(crate) async fn write_all(&self, groups: Vec<Vec<Write>>) -> Result<Vec<Vec<PutOutcome>>> {
-        let (groups, wave) = self.blocking(move |disk| stage(disk, groups)).await?;
-        let synced = self.sync(wave).await?;
-        let mut outcomes = Vec::with_capacity(groups.len());
-        for group in groups {
-            let (published, wave) = self.blocking(move |disk| publish(disk, group, synced)).await?;
-            // Where a folder is gone by now, somebody has removed what was written, and synced that.
-            self.sync(wave).await?;
-            outcomes.push(published);
-        }
-        Ok(outcomes)
-    }
-
-    /// Syncs all of a wave at the same time.
-    pub(crate) async fn sync(&self, wave: Wave) -> Result<Synced> {
-        let (mut syncs, lasting) = wave.into_parts();
-        syncs.retain(|sync| self.disk.cares_for(sync));
-        let all = syncs.into_iter().map(|sync| self.blocking(move |disk| disk.sync(&sync)));
-        if try_join_all(all).await?.contains(&Synced::Gone) {
-            return Ok(Synced::Gone);
-        }
-        self.disk.remember_folders(&lasting);
-        Ok(Synced::Done)
+        let disk = Arc::clone(&self.disk);
+        blocking(move || {
+            let (groups, wave) = stage(&disk, groups)?;
+            let synced = disk.sync_together(wave)?;
+            let mut outcomes = Vec::with_capacity(groups.len());
+            for group in groups {
+                let (published, wave) = publish(&disk, group, synced)?;
+                // Where a folder is gone by now, somebody has removed what was written, and synced that.
+                disk.sync_together(wave)?;
+                outcomes.push(published);
+            }
+            Ok(outcomes)
+        })
+        .await
     }
 }
 

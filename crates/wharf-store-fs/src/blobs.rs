@@ -1,7 +1,6 @@
 //! Blobs at rest, and the whole port.
 
 use std::fs::File;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -10,8 +9,8 @@ use futures_util::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use wharf_oci::{Algorithm, ByteRange, Digest};
 use wharf_store::layout::{Dir, Key, Names};
 use wharf_store::{
-    Announced, BlobBody, BlobRead, BlobStat, BlobStore, ByteStream, Error, FileRegion, ListedBlob, Objects,
-    PutIf, Result, UploadKey, UploadStatus,
+    Announced, BlobBody, BlobRead, BlobStat, BlobStore, ByteStream, Error, ListedBlob, Objects, PutIf,
+    Result, UploadKey, UploadStatus,
 };
 
 use crate::disk::{Cached, Place, Write, failed};
@@ -25,7 +24,7 @@ impl BlobStore for FsStore {
 
     async fn read(&self, digest: &Digest, range: Option<ByteRange>) -> Result<BlobRead> {
         let (file, stat) = self.open_blob(digest).await?;
-        let whole = FileRegion::new(Arc::new(file), 0, stat.size);
+        let whole = self.disk.region(file, stat.size);
         let region = match range {
             Some(range) => whole.slice(range),
             None => whole,

@@ -3,6 +3,7 @@
 //! Everything here blocks, but for [`Disk::open_if_cached`].
 
 mod folders;
+mod holders;
 mod listing;
 mod lock;
 mod place;
@@ -10,20 +11,21 @@ mod wave;
 mod write;
 
 use std::fs::File;
-use std::io;
-use std::os::fd::OwnedFd;
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, ResolveFlags, Timespec, Timestamps,
-    UTIME_NOW,
+    AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, ResolveFlags, Timespec, Timestamps, UTIME_NOW,
 };
-use rustix::io::Errno;
-use wharf_store::{Error, Result, Retry};
+use rustix::io::{Errno, ReadWriteFlags};
+use wharf_store::{Error, FileRegion, Result, Retry};
 
 use self::folders::{Folders, make_root};
-use self::listing::Listings;
+use self::holders::Holders;
+use self::listing::{Listings, Wanted};
 pub(crate) use self::lock::lock;
 pub(crate) use self::place::{Level, Place};
 pub(crate) use self::wave::{Synced, Wave};
@@ -42,9 +44,12 @@ pub(crate) struct Disk {
     root: PathBuf,
     /// The root, opened: paths below it are resolved from here.
     handle: OwnedFd,
+    /// Whether the root is on a file system that is all in memory (tmpfs), where nothing waits for a disk.
+    in_memory: bool,
     pub(crate) fsync: Fsync,
     folders: Folders,
     listings: Listings,
+    holders: Holders,
     /// What was synced, in order, relative to the root.
     #[cfg(test)]
     pub(crate) syncs: std::sync::Mutex<Vec<PathBuf>>,
@@ -65,12 +70,15 @@ impl Disk {
         let opened = make_root(&root, fsync)
             .and_then(|()| Ok(rustix::fs::open(&root, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?));
         let handle = opened.map_err(|source| failed("open the directory", &root, source))?;
+        let in_memory = wharf_store::is_in_memory(&handle);
         Ok(Self {
             root,
             handle,
+            in_memory,
             fsync,
             folders: Folders::default(),
             listings: Listings::default(),
+            holders: Holders::default(),
             #[cfg(test)]
             syncs: std::sync::Mutex::default(),
         })
@@ -87,12 +95,34 @@ impl Disk {
     /// Opens a file if that takes no look at the disk, so that it may be done on a reactor thread.
     pub(crate) fn open_if_cached(&self, relative: &str) -> Cached {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        match rustix::fs::openat2(&self.handle, relative, flags, Mode::empty(), ResolveFlags::CACHED) {
+        let opened = if self.in_memory {
+            rustix::fs::openat(&self.handle, relative, flags, Mode::empty())
+        } else {
+            rustix::fs::openat2(&self.handle, relative, flags, Mode::empty(), ResolveFlags::CACHED)
+        };
+        match opened {
             Ok(file) => Cached::Open(file.into()),
             Err(Errno::NOENT) => Cached::Absent,
             // EAGAIN: not cached. ENOSYS, EINVAL: a kernel before 5.12. The rest is told by a second, patient try.
             Err(_) => Cached::Unknown,
         }
+    }
+
+    /// Reads the beginning of a file if that takes no look at the disk; `None` if it does.
+    pub(crate) fn read_if_cached(&self, file: &File, buffer: &mut [u8]) -> Option<usize> {
+        let read = if self.in_memory {
+            rustix::io::pread(file, buffer, 0)
+        } else {
+            rustix::io::preadv2(file, &mut [IoSliceMut::new(buffer)], 0, ReadWriteFlags::NOWAIT)
+        };
+        // EAGAIN: not cached. EOPNOTSUPP, ENOSYS: nobody can say. The rest is told by a second, patient try.
+        read.ok()
+    }
+
+    /// A part of an open file of this directory, to be read as its file system likes best.
+    pub(crate) fn region(&self, file: File, length: u64) -> FileRegion {
+        let file = Arc::new(file);
+        if self.in_memory { FileRegion::in_memory(file, 0, length) } else { FileRegion::new(file, 0, length) }
     }
 
     /// Opens a file, patiently; `None` if there is none.
@@ -116,13 +146,33 @@ impl Disk {
         now: SystemTime,
     ) -> Result<Vec<String>> {
         let folder = self.path(&level.path);
-        let listing = self.listings.get(&folder, now).map_err(|source| failed("list", &folder, source))?;
+        let found = self.listed(&folder, level, after, limit, now);
+        Ok(absent_as_none(found).map_err(|source| failed("list", &folder, source))?.unwrap_or_default())
+    }
+
+    fn listed(
+        &self,
+        folder: &Path,
+        level: &Level,
+        after: Option<&str>,
+        limit: usize,
+        now: SystemTime,
+    ) -> io::Result<Vec<String>> {
+        let wanted = if level.repositories { Wanted::Repositories } else { Wanted::All };
+        let Some(listing) = self.listings.get(folder, wanted, now)? else { return Ok(Vec::new()) };
+        let names = listing.after(after);
+        let Some(holding) = level.holding else {
+            return Ok(names.take(limit).map(str::to_owned).collect());
+        };
+        // Looked at from the folder: the way to it is gone once and not for each name.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let within = rustix::fs::openat(&self.handle, level.path.as_str(), flags, Mode::empty())?;
         let mut found = Vec::new();
-        for name in listing.iter().flat_map(|listing| listing.after(after)) {
+        for name in names {
             if found.len() == limit {
                 break;
             }
-            if self.counts(&folder, name, level)? {
+            if holds(&within, name, holding)? {
                 found.push(name.to_owned());
             }
         }
@@ -137,6 +187,12 @@ impl Disk {
 
     /// As few system calls as will do: a page of the catalog asks for every repository on it.
     fn find_child(&self, level: &Level) -> io::Result<bool> {
+        if let Some(holding) = level.holding
+            && let Some(name) = self.holders.of(&level.path)
+            && holds(&self.handle, &[level.path.as_str(), &name].join("/"), holding)?
+        {
+            return Ok(true);
+        }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::openat(&self.handle, level.path.as_str(), flags, Mode::empty())?;
         let mut buffer = [std::mem::MaybeUninit::uninit(); ENTRIES_BYTES];
@@ -149,21 +205,12 @@ impl Disk {
                 Ok(name) => name,
             };
             let Some(holding) = level.holding else { return Ok(true) };
-            let looked = rustix::fs::statat(&folder, format!("{name}/{holding}"), AtFlags::empty());
-            if absent_as_none(looked.map_err(Into::into))?.is_some() {
+            if holds(&folder, name, holding)? {
+                self.holders.note(&level.path, name);
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    fn counts(&self, folder: &Path, name: &str, level: &Level) -> Result<bool> {
-        let Some(holding) = level.holding else {
-            return Ok(true);
-        };
-        let path = folder.join(name).join(holding);
-        let found = absent_as_none(rustix::fs::statat(CWD, &path, AtFlags::empty()).map_err(Into::into));
-        Ok(found.map_err(|source| failed("look at", &path, source))?.is_some())
     }
 
     /// Makes a file look as if it had just been written, if it is older than `older_than`.
@@ -182,6 +229,12 @@ impl Disk {
         let renewed = absent_as_none(renew()).map_err(|source| failed("renew", &path, source))?;
         Ok(renewed.is_some())
     }
+}
+
+/// Whether `holding` is in the folder `name` of `folder`.
+fn holds(folder: impl AsFd, name: &str, holding: &str) -> io::Result<bool> {
+    let looked = rustix::fs::statat(folder, [name, holding].join("/"), AtFlags::empty());
+    Ok(absent_as_none(looked.map_err(Into::into))?.is_some())
 }
 
 /// Makes an open file look as if it had been written at `now`.

@@ -1,12 +1,10 @@
 //! The tree's small objects as files.
 
 use std::fs::File;
-use std::io::IoSliceMut;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use rustix::io::ReadWriteFlags;
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{Objects, Put, PutIf, PutOutcome, Result};
 
@@ -23,7 +21,7 @@ impl Objects for FsStore {
         match self.disk.open_if_cached(&path) {
             Cached::Absent => return Ok(None),
             Cached::Open(file) => {
-                if let Some(bytes) = read_short_if_cached(&file) {
+                if let Some(bytes) = read_short_if_cached(&self.disk, &file) {
                     return Ok(Some(bytes));
                 }
             }
@@ -78,10 +76,9 @@ impl Objects for FsStore {
 }
 
 /// The whole of a short file, if the page cache holds it.
-fn read_short_if_cached(file: &File) -> Option<Bytes> {
+fn read_short_if_cached(disk: &Disk, file: &File) -> Option<Bytes> {
     let mut buffer = [0; SHORT_BYTES];
-    let length =
-        rustix::io::preadv2(file, &mut [IoSliceMut::new(&mut buffer)], 0, ReadWriteFlags::NOWAIT).ok()?;
+    let length = disk.read_if_cached(file, &mut buffer)?;
     // A full buffer may be the beginning of something longer.
     (length < SHORT_BYTES).then(|| Bytes::copy_from_slice(&buffer[..length]))
 }

@@ -37,10 +37,13 @@ impl FsStore {
 
     pub(crate) async fn commit_upload(&self, key: &UploadKey, digest: &Digest) -> Result<u64> {
         let (digest, now) = (*digest, self.clock.now());
-        let verify = move |context| Opened::open(context)?.verify(&digest, now);
-        let (verified, wave) = self.with_writer(key, verify).await?;
-        let prepared = self.sync(wave).await? == Synced::Done;
-        blocking(move || verified.publish(prepared)).await
+        self.with_writer(key, move |context| {
+            let disk = Arc::clone(&context.disk);
+            let (verified, wave) = Opened::open(context)?.verify(&digest, now)?;
+            let prepared = disk.sync_together(wave)? == Synced::Done;
+            verified.publish(prepared)
+        })
+        .await
     }
 
     pub(crate) async fn abort_upload(&self, key: &UploadKey) -> Result<()> {

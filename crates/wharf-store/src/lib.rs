@@ -9,6 +9,7 @@ mod metadata;
 mod objects;
 mod record;
 mod region;
+mod sizes;
 #[cfg(feature = "conformance")]
 pub mod suite;
 mod urls;
@@ -26,5 +27,6 @@ pub use metadata::{
 };
 pub use objects::{Objects, Put, PutIf, PutOutcome, put_in_turn};
 pub use record::UploadRecord;
-pub use region::FileRegion;
+pub use region::{FileRegion, is_in_memory};
+pub use sizes::{BlobSizes, SIZE_LIFETIME};
 pub use urls::BlobUrls;

@@ -56,6 +56,11 @@ impl FileRegion {
         Self { file, offset, remaining: length, way: Way::Cache, pending: None }
     }
 
+    /// As [`new`](Self::new), of a file that is [in memory](is_in_memory).
+    pub fn in_memory(file: Arc<File>, offset: u64, length: u64) -> Self {
+        Self { way: Way::Memory, ..Self::new(file, offset, length) }
+    }
+
     /// Bytes not read yet.
     pub fn remaining(&self) -> u64 {
         self.remaining
@@ -64,7 +69,7 @@ impl FileRegion {
     /// Another part of the same file, counted from this region's beginning.
     #[must_use]
     pub fn slice(&self, range: ByteRange) -> Self {
-        Self::new(Arc::clone(&self.file), self.offset + range.start, range.length)
+        Self { way: self.way, ..Self::new(Arc::clone(&self.file), self.offset + range.start, range.length) }
     }
 
     fn wanted(&self) -> usize {
@@ -153,7 +158,8 @@ fn truncated() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than it was when it was opened")
 }
 
-fn is_in_memory(file: impl AsFd) -> bool {
+/// Whether a file or folder is on a file system that is all in memory (tmpfs), so that nobody ever waits for a disk.
+pub fn is_in_memory(file: impl AsFd) -> bool {
     /// `TMPFS_MAGIC` of statfs(2). Wider than the field is on any machine.
     const TMPFS: i128 = 0x0102_1994;
     rustix::fs::fstatfs(file).is_ok_and(|stat| i128::from(stat.f_type) == TMPFS)

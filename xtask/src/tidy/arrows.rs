@@ -147,6 +147,7 @@ const TABLE: &[Row] = &[
     },
     Row { name: TESTKIT, role: Role::Development, may_use: &[], must_never_know: &[] },
     Row { name: "wharf-bench", role: Role::Development, may_use: &[], must_never_know: &[] },
+    Row { name: "wharf-guard", role: Role::Development, may_use: &[], must_never_know: &[] },
     Row { name: "wharf-e2e", role: Role::Development, may_use: &[], must_never_know: &[] },
     Row { name: "xtask", role: Role::Development, may_use: &[], must_never_know: &[] },
 ];

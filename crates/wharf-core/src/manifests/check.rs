@@ -80,7 +80,11 @@ impl Registry {
         };
         let seen = match self.blobs().stat(&content).await {
             Ok(seen) => seen,
-            Err(wharf_store::Error::BlobNotFound { .. }) => return Ok(Looked::Missing(digest)),
+            Err(wharf_store::Error::BlobNotFound { .. }) => {
+                // The client was perhaps told that it is here; the next time it is not, and sends it.
+                self.is_gone(&content).await;
+                return Ok(Looked::Missing(digest));
+            }
             Err(error) => return Err(Error::store(error)),
         };
         // A collector may take it between the look and the hold, which then says so.

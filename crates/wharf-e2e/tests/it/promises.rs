@@ -329,7 +329,7 @@ async fn a_list_that_cannot_be_read_to_its_end_is_cut_off() {
 
 #[tokio::test]
 async fn no_one_waits_for_anothers_push() {
-    for call in [Call::Begin, Call::Append, Call::Commit, Call::Put, Call::PutObject, Call::Renew] {
+    for call in [Call::Begin, Call::Append, Call::Commit, Call::Put, Call::PutObject] {
         let (registry, faults, image, _) = filled().await;
         let (held, other) = (Image::random(2), Image::random(3));
         let mut gate = faults.bar(call);

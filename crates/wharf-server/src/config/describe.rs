@@ -28,6 +28,15 @@ impl fmt::Display for Config {
             writeln!(formatter, "tokens         {}", tokens(own, self.http.secret.as_ref()))?;
         }
         writeln!(formatter, "storage        {}", self.storage)?;
+        if let Some(cache) = &self.cache {
+            match self.storage.looks_are_cheap() {
+                true => writeln!(
+                    formatter,
+                    "sizes          asked of the file system, which is as quick as a cache"
+                )?,
+                false => writeln!(formatter, "sizes          {cache}")?,
+            }
+        }
         writeln!(formatter, "old uploads    {}", uploads(self.storage.upload_purging))?;
         writeln!(formatter, "validation     {}", self.validation)?;
         if let Some(classes) = &self.classes {

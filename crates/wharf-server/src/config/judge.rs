@@ -98,8 +98,17 @@ impl Judge<'_> {
             Feature::Acme if !is_set("http.tls.letsencrypt.cachefile") => {
                 Rule::Warned("off, because http.tls.letsencrypt.cachefile is not set")
             }
+            Feature::RedisTuning | Feature::RedisSentinel if !self.keeps_in_redis() => {
+                Rule::Warned("off, because storage.cache.blobdescriptor is not redis")
+            }
             _ => feature.rule(),
         }
+    }
+
+    fn keeps_in_redis(&self) -> bool {
+        let written = |key: &str| self.root.find(key).filter(|node| !node.is_empty());
+        let cache = written("storage.cache.blobdescriptor").or_else(|| written("storage.cache.layerinfo"));
+        matches!(cache.map(|node| &node.value), Some(Value::Scalar(text)) if text.text.eq_ignore_ascii_case("redis"))
     }
 
     fn unknown(&mut self, section: &KeyPath, key: &str, place: &Place) {

@@ -17,14 +17,14 @@ pub(super) enum Feature {
     BugReports,
     CallerInLog,
     DebugServer,
-    DescriptorCache,
     HealthChecks,
     LogHooks,
     Middleware,
     Notifications,
     OtherDriver,
     PullThrough,
-    Redis,
+    RedisSentinel,
+    RedisTuning,
     Schema1,
     SillyAuthentication,
     ThreadLimit,
@@ -82,14 +82,18 @@ impl Feature {
             Self::DebugServer => {
                 Warned("not supported yet: there is no debug server and there are no metrics")
             }
-            Self::DescriptorCache => Warned("not used: this version answers without a descriptor cache"),
             Self::HealthChecks => Warned("not supported yet: no health checks run"),
             Self::LogHooks => Warned("not supported: nothing is sent by mail"),
             Self::Middleware => Refused("this version has no middleware"),
             Self::Notifications => Warned("not supported yet: no notifications are sent"),
             Self::OtherDriver => Refused("this version stores on `filesystem` only"),
             Self::PullThrough => Refused("this version cannot be a pull-through cache"),
-            Self::Redis => Warned("not used: this version keeps nothing in Redis"),
+            Self::RedisSentinel => {
+                Refused("this version does not ask Redis Sentinel: name one Redis in redis.addrs")
+            }
+            Self::RedisTuning => {
+                Warned("not used: one connection carries every question and is made again by itself")
+            }
             Self::SillyAuthentication => {
                 Refused("it lets in whoever sends any `Authorization` header: use htpasswd or token")
             }
@@ -112,7 +116,7 @@ const KEYS: &[(&str, Feature, &str)] = &[
     ("storage.filesystem", Feature::ThreadLimit, "maxthreads"),
     ("storage", Feature::OtherDriver, "azure! gcs! inmemory! oss! s3! s3aws! swift!"),
     ("storage", Feature::Built, "delete.enabled redirect.disable tag.concurrencylimit"),
-    ("storage.cache", Feature::DescriptorCache, "blobdescriptor blobdescriptorsize layerinfo"),
+    ("storage.cache", Feature::Built, "blobdescriptor blobdescriptorsize layerinfo"),
     ("storage.maintenance.uploadpurging", Feature::Built, "enabled age interval dryrun"),
     ("storage.maintenance.readonly", Feature::Built, "enabled"),
     ("auth", Feature::NotNeeded, "none!"),
@@ -137,14 +141,14 @@ const KEYS: &[(&str, Feature, &str)] = &[
     ("notifications.endpoints.[]", Feature::Notifications, "backoff ignoredmediatypes.[]"),
     ("notifications.endpoints.[].ignore", Feature::Notifications, "mediatypes.[] actions.[]"),
     // What version 2 wrote, what both write, and what version 3 added.
-    ("redis", Feature::Redis, "addr pool.maxidle pool.maxactive pool.idletimeout"),
-    ("redis", Feature::Redis, "password db dialtimeout readtimeout writetimeout"),
-    ("redis", Feature::Redis, "addrs.[] clientname protocol username sentinelusername sentinelpassword"),
-    ("redis", Feature::Redis, "maxretries minretrybackoff maxretrybackoff contexttimeoutenabled poolfifo"),
-    ("redis", Feature::Redis, "poolsize pooltimeout minidleconns maxidleconns maxactiveconns readonly"),
-    ("redis", Feature::Redis, "connmaxidletime connmaxlifetime maxredirects routebylatency routerandomly"),
-    ("redis", Feature::Redis, "mastername disableidentity identitysuffix unstableresp3"),
-    ("redis.tls", Feature::Redis, "certificate key rootcas.[]"),
+    ("redis", Feature::Built, "addr addrs.[] username password db dialtimeout readtimeout writetimeout"),
+    ("redis.tls", Feature::Built, "enabled certificate key rootcas.[]"),
+    ("redis", Feature::RedisTuning, "pool.maxidle pool.maxactive pool.idletimeout clientname protocol"),
+    ("redis", Feature::RedisTuning, "maxretries minretrybackoff maxretrybackoff contexttimeoutenabled poolfifo"),
+    ("redis", Feature::RedisTuning, "poolsize pooltimeout minidleconns maxidleconns maxactiveconns readonly"),
+    ("redis", Feature::RedisTuning, "connmaxidletime connmaxlifetime maxredirects routebylatency routerandomly"),
+    ("redis", Feature::RedisTuning, "disableidentity identitysuffix unstableresp3"),
+    ("redis", Feature::RedisSentinel, "mastername sentinelusername sentinelpassword"),
     ("health.storagedriver", Feature::HealthChecks, "enabled interval threshold"),
     ("health.file.[]", Feature::HealthChecks, "file interval threshold"),
     ("health.http.[]", Feature::HealthChecks, "uri headers.*.[] statuscode timeout interval threshold"),

@@ -7,6 +7,7 @@ use super::{AuthConfig, Config, Platform, Platforms, Source, ValidationConfig};
 
 mod access;
 mod auth;
+mod cache;
 mod http;
 mod log;
 mod storage;
@@ -25,6 +26,7 @@ pub(super) fn read(source: Source, root: &Node, findings: &mut Findings) -> Conf
         auth: auth(&mut reader),
         log: log::read(&mut reader),
         storage: storage::read(&mut reader),
+        cache: cache::read(&mut reader),
         validation: validation(&mut reader),
         classes: classes(&mut reader),
         catalog_max_entries: catalog_max_entries(&mut reader),

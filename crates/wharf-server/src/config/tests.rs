@@ -5,6 +5,7 @@ use std::path::Path;
 use super::*;
 
 mod access;
+mod cache;
 mod drop_in;
 mod errors;
 mod examples;

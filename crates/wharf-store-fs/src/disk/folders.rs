@@ -47,7 +47,7 @@ impl Disk {
     ///
     /// The parent of a folder that was there already is synced too: whoever made it may not have come to that yet.
     pub(super) fn make_folder(&self, folder: &Path, own: usize, wave: &mut Wave) -> io::Result<()> {
-        if folder == self.root() || (own == 0 && self.folders.knows(folder)) {
+        if folder == self.root() || (own == 0 && (self.folders.knows(folder) || wave.makes(folder))) {
             return Ok(());
         }
         let Some(parent) = folder.parent() else {
@@ -66,7 +66,7 @@ impl Disk {
     }
 
     /// The folders have been synced, and nobody ever removes them.
-    pub(crate) fn remember_folders(&self, folders: &[PathBuf]) {
+    pub(super) fn remember_folders(&self, folders: &[PathBuf]) {
         for folder in folders {
             self.folders.learn(folder);
         }

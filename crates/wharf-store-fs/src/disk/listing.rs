@@ -3,8 +3,12 @@
 //! A page of a hundred tags must not cost reading a hundred thousand names and sorting them. A long listing is kept in
 //! memory, and believed while the folder's own times are those of the moment before it was read. A folder that changed
 //! less than two seconds before that is not kept: the clock of a file system may be too coarse to show a second change.
+//!
+//! Of a folder with nothing in it only that is kept: below nearly every repository there is no other, and a page of the
+//! catalog asks each.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +25,9 @@ const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
 /// A shorter listing is read again in the time it takes to look it up.
 const WORTH_KEEPING: usize = 128;
+
+/// How many small facts, each about a folder, are kept: enough for a registry of a hundred thousand repositories.
+pub(super) const FACTS: u64 = 131_072;
 
 /// How long a folder must have been left alone before its times can be believed: the coarsest clock of any file system
 /// in use (FAT, and some network file systems).
@@ -44,8 +51,32 @@ struct Stamp {
     changed: (i64, u32),
 }
 
-/// Long listings by folder.
-pub(super) struct Listings(Cache<PathBuf, Arc<Listing>, ByBytes>);
+/// Listings by folder.
+pub(super) struct Listings {
+    long: Cache<PathBuf, Arc<Listing>, ByBytes>,
+    /// Folders with nothing in them, by the hash of their paths: 12 MiB at most. Two paths of one hash do no harm, for the
+    /// stamp says which folder it is.
+    empty: Cache<u64, Stamp, Each>,
+    hash: RandomState,
+}
+
+/// Which names in a folder are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    All,
+    /// Those that can be a part of a repository's name: `_layers` and its like cannot.
+    Repositories,
+}
+
+/// Every entry weighs the same.
+#[derive(Clone)]
+pub(super) struct Each;
+
+impl<K, V> Weighter<K, V> for Each {
+    fn weight(&self, _key: &K, _value: &V) -> u64 {
+        1
+    }
+}
 
 #[derive(Clone)]
 struct ByBytes;
@@ -59,10 +90,13 @@ impl Weighter<PathBuf, Arc<Listing>> for ByBytes {
 // === impl Listing ===
 
 impl Listing {
-    fn read(folder: &Path, stamp: Stamp) -> io::Result<Self> {
+    fn read(folder: &Path, wanted: Wanted, stamp: Stamp) -> io::Result<Self> {
         let (mut text, mut names) = (String::new(), Vec::new());
         for name in names_in(folder)? {
             let name = name?;
+            if wanted == Wanted::Repositories && name.starts_with('_') {
+                continue;
+            }
             names.push((text.len(), name.len()));
             text.push_str(&name);
         }
@@ -129,24 +163,41 @@ impl Stamp {
 
 impl Default for Listings {
     fn default() -> Self {
-        Self(Cache::with_weighter(64, CACHE_BYTES, ByBytes))
+        Self {
+            long: Cache::with_weighter(64, CACHE_BYTES, ByBytes),
+            empty: Cache::with_weighter(64, FACTS, Each),
+            hash: RandomState::new(),
+        }
     }
 }
 
 impl Listings {
-    /// The names in `folder` as they are at `now`; `None` if it does not exist.
-    pub(super) fn get(&self, folder: &Path, now: SystemTime) -> io::Result<Option<Arc<Listing>>> {
+    /// The names in `folder` as they are at `now`; `None` if it does not exist. A folder is always asked for the same ones.
+    pub(super) fn get(
+        &self,
+        folder: &Path,
+        wanted: Wanted,
+        now: SystemTime,
+    ) -> io::Result<Option<Arc<Listing>>> {
         let Some(stamp) = absent_as_none(Stamp::of(folder))? else { return Ok(None) };
-        if let Some(kept) = self.0.get(folder)
+        let hash = self.hash.hash_one(folder.as_os_str());
+        if self.empty.get(&hash) == Some(stamp) {
+            return Ok(Some(Arc::new(Listing { stamp, text: String::new(), ends: Vec::new() })));
+        }
+        if let Some(kept) = self.long.get(folder)
             && kept.stamp == stamp
         {
             return Ok(Some(kept));
         }
         // Whatever changes while it is read changes the times, and is not settled then.
-        let Some(listing) = absent_as_none(Listing::read(folder, stamp))? else { return Ok(None) };
+        let Some(listing) = absent_as_none(Listing::read(folder, wanted, stamp))? else { return Ok(None) };
         let listing = Arc::new(listing);
-        if listing.ends.len() >= WORTH_KEEPING && stamp.is_settled(now) {
-            self.0.insert(folder.to_owned(), Arc::clone(&listing));
+        if stamp.is_settled(now) {
+            if listing.ends.is_empty() {
+                self.empty.insert(hash, stamp);
+            } else if listing.ends.len() >= WORTH_KEEPING {
+                self.long.insert(folder.to_owned(), Arc::clone(&listing));
+            }
         }
         Ok(Some(listing))
     }
@@ -154,7 +205,7 @@ impl Listings {
 
 impl fmt::Debug for Listings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listings").field("folders", &self.0.len()).field("bytes", &self.0.weight()).finish()
+        f.debug_struct("Listings").field("long", &self.long.len()).field("empty", &self.empty.len()).finish()
     }
 }
 
@@ -194,7 +245,8 @@ mod tests {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
         fs::write(folder.path().join("file"), "").unwrap();
-        let listing = Listings::default().get(folder.path(), SystemTime::now()).unwrap().unwrap();
+        let listing =
+            Listings::default().get(folder.path(), Wanted::All, SystemTime::now()).unwrap().unwrap();
         assert_eq!(names(&listing, None), ["B", "a", "a-b", "a.c", "b", "é"]);
         for (after, expected) in [("", 6), ("A", 6), ("B", 5), ("a", 4), ("a-", 4), ("a.c", 2), ("é", 0)] {
             assert_eq!(names(&listing, Some(after)).len(), expected, "{after}");
@@ -204,15 +256,15 @@ mod tests {
     #[test]
     fn a_folder_left_alone_is_read_once() {
         let (listings, folder) = (Listings::default(), folder(WORTH_KEEPING));
-        let first = listings.get(folder.path(), SystemTime::now() + LATER).unwrap().unwrap();
-        let second = listings.get(folder.path(), SystemTime::now() + LATER).unwrap().unwrap();
+        let first = listings.get(folder.path(), Wanted::All, SystemTime::now() + LATER).unwrap().unwrap();
+        let second = listings.get(folder.path(), Wanted::All, SystemTime::now() + LATER).unwrap().unwrap();
         assert!(Arc::ptr_eq(&first, &second));
     }
 
     #[test]
     fn every_change_shows_at_once() {
         let (listings, folder) = (Listings::default(), folder(WORTH_KEEPING));
-        let look = |now| names(&listings.get(folder.path(), now).unwrap().unwrap(), None);
+        let look = |now| names(&listings.get(folder.path(), Wanted::All, now).unwrap().unwrap(), None);
         let before = look(SystemTime::now() + LATER);
         fs::create_dir(folder.path().join("new")).unwrap();
         assert_eq!(look(SystemTime::now() + LATER).len(), before.len() + 1);
@@ -221,7 +273,7 @@ mod tests {
         // Another folder under the same name, of the same age.
         let aside = folder.path().with_extension("aside");
         fs::rename(folder.path(), &aside).unwrap();
-        assert!(listings.get(folder.path(), SystemTime::now() + LATER).unwrap().is_none());
+        assert!(listings.get(folder.path(), Wanted::All, SystemTime::now() + LATER).unwrap().is_none());
         fs::create_dir(folder.path()).unwrap();
         assert!(look(SystemTime::now() + LATER).is_empty());
         fs::remove_dir_all(aside).unwrap();
@@ -230,8 +282,30 @@ mod tests {
     #[test]
     fn a_folder_that_has_just_changed_is_not_kept() {
         let (listings, folder) = (Listings::default(), folder(WORTH_KEEPING));
-        let first = listings.get(folder.path(), SystemTime::now()).unwrap().unwrap();
-        let second = listings.get(folder.path(), SystemTime::now()).unwrap().unwrap();
+        let first = listings.get(folder.path(), Wanted::All, SystemTime::now()).unwrap().unwrap();
+        let second = listings.get(folder.path(), Wanted::All, SystemTime::now()).unwrap().unwrap();
         assert!(!Arc::ptr_eq(&first, &second));
+    }
+
+    #[test]
+    fn what_comes_into_an_empty_folder_shows_at_once() {
+        let (listings, folder) = (Listings::default(), folder(0));
+        fs::create_dir(folder.path().join("_layers")).unwrap();
+        let look = || {
+            let later = SystemTime::now() + LATER;
+            names(&listings.get(folder.path(), Wanted::Repositories, later).unwrap().unwrap(), None)
+        };
+        assert!(look().is_empty());
+        assert_eq!(listings.empty.len(), 1);
+        fs::create_dir(folder.path().join("below")).unwrap();
+        assert_eq!(look(), ["below"]);
+        fs::remove_dir(folder.path().join("below")).unwrap();
+        assert!(look().is_empty());
+        // Another folder under the same name, with something in it.
+        let aside = folder.path().with_extension("aside");
+        fs::rename(folder.path(), &aside).unwrap();
+        fs::create_dir_all(folder.path().join("other")).unwrap();
+        assert_eq!(look(), ["other"]);
+        fs::remove_dir_all(aside).unwrap();
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Level {
     pub(crate) path: String,
     /// What a name must hold to count.
     pub(crate) holding: Option<&'static str>,
+    /// Whether only names that can be a part of a repository's name are wanted.
+    pub(crate) repositories: bool,
     /// How many of the folders around it go when it goes, if they are empty.
     pub(crate) own_folders: usize,
 }
@@ -41,6 +43,7 @@ impl From<&Key<'_>> for Place {
 impl From<&Dir<'_>> for Level {
     fn from(dir: &Dir<'_>) -> Self {
         let own_folders = usize::from(matches!(dir, Dir::TagIndex(..)));
-        Self { path: dir.path(), holding: dir.holding(), own_folders }
+        let repositories = matches!(dir, Dir::Repositories(_));
+        Self { path: dir.path(), holding: dir.holding(), repositories, own_folders }
     }
 }

@@ -6,7 +6,8 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use wharf_store::Result;
 
@@ -22,7 +23,7 @@ pub(crate) struct Wave {
 
 /// One of them.
 #[derive(Debug)]
-pub(crate) enum Sync {
+enum Sync {
     /// The bytes of a file, and the path it was opened at.
     File(Arc<File>, PathBuf),
     /// What was made, renamed or removed in a folder.
@@ -57,17 +58,66 @@ impl Wave {
         self.lasting.push(folder.to_owned());
     }
 
+    /// Whether it was made for this wave, and will stay.
+    pub(super) fn makes(&self, folder: &Path) -> bool {
+        self.lasting.iter().any(|lasting| lasting == folder)
+    }
+
+    /// Somebody has removed folders that nobody should remove, so those of this wave may be gone too.
+    pub(super) fn doubt_folders(&mut self) {
+        self.lasting.clear();
+    }
+
     /// The syncs, and what to remember when they are done.
-    pub(crate) fn into_parts(self) -> (Vec<Sync>, Vec<PathBuf>) {
+    fn into_parts(self) -> (Vec<Sync>, Vec<PathBuf>) {
         (self.syncs, self.lasting)
     }
 }
 
+/// Syncs nobody has begun, each with where to say how it went.
+type Open = Mutex<Vec<(Sync, Sender<Result<Synced>>)>>;
+
 // === impl Disk ===
 
 impl Disk {
+    /// Syncs all of a wave at the same time: this thread, which is one of the blocking pool, and others that help it.
+    ///
+    /// It waits only for what has begun and does the rest itself, so it is never held up by a pool that is busy.
+    pub(crate) fn sync_together(self: &Arc<Self>, wave: Wave) -> Result<Synced> {
+        let (mut syncs, lasting) = wave.into_parts();
+        syncs.retain(|sync| self.cares_for(sync));
+        let count = syncs.len();
+        let (said, results) = mpsc::channel();
+        let open: Open = Mutex::new(syncs.into_iter().rev().map(|sync| (sync, said.clone())).collect());
+        drop(said);
+        let open = Arc::new(open);
+        for _ in 1..count {
+            let (disk, open) = (Arc::clone(self), Arc::clone(&open));
+            // Its result comes through the channel; one that comes too late finds nothing to do.
+            drop(tokio::task::spawn_blocking(move || disk.sync_open(&open)));
+        }
+        self.sync_open(&open);
+        let results: Vec<_> = results.into_iter().collect();
+        assert_eq!(results.len(), count, "a sync panicked");
+        let results: Vec<Synced> = results.into_iter().collect::<Result<_>>()?;
+        if results.contains(&Synced::Gone) {
+            return Ok(Synced::Gone);
+        }
+        self.remember_folders(&lasting);
+        Ok(Synced::Done)
+    }
+
+    /// Does what nobody has begun.
+    fn sync_open(&self, open: &Open) {
+        let next = || open.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        while let Some((sync, said)) = next() {
+            // Nobody listens any more only if another sync has panicked.
+            let _ = said.send(self.sync(&sync));
+        }
+    }
+
     /// Whether the operator wants this synced.
-    pub(crate) fn cares_for(&self, sync: &Sync) -> bool {
+    fn cares_for(&self, sync: &Sync) -> bool {
         match sync {
             Sync::File(..) => self.fsync != Fsync::None,
             Sync::Folder(_) => self.fsync == Fsync::Full,
@@ -75,7 +125,7 @@ impl Disk {
     }
 
     /// Syncs one thing.
-    pub(crate) fn sync(&self, sync: &Sync) -> Result<Synced> {
+    fn sync(&self, sync: &Sync) -> Result<Synced> {
         let (result, path) = match sync {
             Sync::File(file, path) => (self.sync_file(file, path), path),
             Sync::Folder(folder) => (self.sync_folder(folder), folder),

@@ -48,7 +48,9 @@ impl Disk {
     /// The first half of a write.
     pub(crate) fn stage(&self, write: Write, wave: &mut Wave) -> Result<Staged> {
         let path = self.path(&write.place.path);
-        let temporary = self.in_folder_of(&path, |folder| self.stage_in(folder, &write, &path, wave))?;
+        let temporary = self.in_folder_of(&path, |folder| {
+            self.stage_in(folder, &write, &path, wave).inspect_err(|_| wave.doubt_folders())
+        })?;
         Ok(Staged { write, path, temporary })
     }
 
@@ -100,7 +102,9 @@ impl Disk {
     /// Makes the folder of `place`.
     pub(crate) fn prepare(&self, place: &Place, wave: &mut Wave) -> Result<()> {
         let path = self.path(&place.path);
-        self.in_folder_of(&path, |folder| self.make_folder(folder, place.own_folders, wave))
+        self.in_folder_of(&path, |folder| {
+            self.make_folder(folder, place.own_folders, wave).inspect_err(|_| wave.doubt_folders())
+        })
     }
 
     /// Moves the synced file `from` to `place`, over whatever is there. `prepared` says that its folder was made, and
@@ -221,7 +225,11 @@ fn file_name(path: &Path) -> std::borrow::Cow<'_, str> {
 
 /// A file nobody looks for; removed unless it is published. It must be synced before that.
 #[derive(Debug)]
-struct Temporary(PathBuf);
+struct Temporary {
+    path: PathBuf,
+    /// It has been renamed.
+    gone: bool,
+}
 
 impl Temporary {
     fn write(target: &Path, bytes: &[u8], wave: &mut Wave) -> io::Result<Self> {
@@ -229,16 +237,16 @@ impl Temporary {
         let name = file_name(target);
         let path = target.with_file_name(format!("{name}.{}.tmp", uuid::Uuid::now_v7()));
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        let temporary = Self(path);
+        let temporary = Self { path, gone: false };
         file.write_all(bytes)?;
-        wave.file(Arc::new(file), temporary.0.clone());
+        wave.file(Arc::new(file), temporary.path.clone());
         Ok(temporary)
     }
 
-    fn publish(self, target: &Path, condition: &PutIf) -> io::Result<PutOutcome> {
+    fn publish(mut self, target: &Path, condition: &PutIf) -> io::Result<PutOutcome> {
         match condition {
-            PutIf::Any => std::fs::rename(&self.0, target)?,
-            PutIf::Absent => match std::fs::hard_link(&self.0, target) {
+            PutIf::Any => self.rename(target)?,
+            PutIf::Absent => match std::fs::hard_link(&self.path, target) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(PutOutcome::Refused),
                 linked => linked?,
             },
@@ -247,16 +255,24 @@ impl Temporary {
                 if current.as_deref() != Some(expected.as_ref()) {
                     return Ok(PutOutcome::Refused);
                 }
-                std::fs::rename(&self.0, target)?;
+                self.rename(target)?;
             }
         }
         Ok(PutOutcome::Written)
+    }
+
+    fn rename(&mut self, target: &Path) -> io::Result<()> {
+        std::fs::rename(&self.path, target)?;
+        self.gone = true;
+        Ok(())
     }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // After a rename it is not there any more. After a failure it may be, and a leftover would only cost space.
-        let _ = std::fs::remove_file(&self.0);
+        if !self.gone {
+            // A leftover would only cost space.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }

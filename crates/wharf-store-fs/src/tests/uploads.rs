@@ -157,3 +157,34 @@ async fn a_finished_upload_leaves_no_folder_and_no_temporary_file() {
     assert_eq!(files, expected);
     assert!(!directory.path().join(Key::UploadData(&key).path()).parent().unwrap().exists());
 }
+
+/// A wave of syncs waits for threads; one that waited for them on a thread of theirs would wait for ever.
+#[test]
+fn a_push_needs_no_more_than_one_thread_of_the_pool() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let (_directory, store) = scratch(Fsync::Full);
+    let bytes = noise(2_000_000);
+    runtime.block_on(async {
+        let key = key("a", "u1");
+        store.begin(&key, Announced::Nothing).await.unwrap();
+        store.append(&key, 0, once(&bytes[..])).await.unwrap();
+        store.commit(&key, &Digest::of(&bytes)).await.unwrap();
+        store.put(&Digest::of(b"a manifest"), Bytes::from_static(b"a manifest")).await.unwrap();
+    });
+}
+
+#[tokio::test]
+async fn bytes_that_come_one_by_one_are_the_same_bytes() {
+    let (_directory, store) = scratch(Fsync::None);
+    let (key, bytes) = (key("a", "u1"), noise(3_001));
+    store.begin(&key, Announced::Nothing).await.unwrap();
+    let chunks: Vec<_> = bytes.iter().map(|byte| Ok(Bytes::copy_from_slice(&[*byte]))).collect();
+    let end = store.append(&key, 0, Box::pin(futures_util::stream::iter(chunks))).await.unwrap();
+    assert_eq!(end, 3_001);
+    // Not as the hasher saw them, but as they were written: a short upload is read again.
+    store.commit(&key, &Digest::of(&bytes)).await.unwrap();
+}

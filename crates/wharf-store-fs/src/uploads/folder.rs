@@ -6,6 +6,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::SystemTime;
 
 use rustix::fs::FlockOperation;
@@ -29,15 +30,30 @@ pub(super) const WORTH_NOTING_BYTES: u64 = 64 * 1024;
 /// makes that status a 404.
 pub(super) fn begin(context: &Context, algorithm: Algorithm, now: SystemTime) -> Result<()> {
     let (disk, key) = (&context.disk, &context.writer.key);
+    let folder = disk.path(&Dir::Upload(key).path());
+    // Nobody knows of a folder that was not there, so it need not be locked, and there is nothing in it to be emptied.
+    if make_new(&folder).map_err(|source| failed("make", &folder, source))? {
+        let path = disk.path(&Key::UploadData(key).path());
+        File::create(&path).map_err(|source| failed("create", &path, source))?;
+        write_start(disk, key, now)?;
+        return if algorithm == Algorithm::Sha256 {
+            Ok(())
+        } else {
+            write_record(context, &Hasher::new(algorithm))
+        };
+    }
+    start_over(context, algorithm, now)
+}
+
+fn start_over(context: &Context, algorithm: Algorithm, now: SystemTime) -> Result<()> {
+    let (disk, key) = (&context.disk, &context.writer.key);
     let path = disk.path(&Key::UploadData(key).path());
     let folder = disk.path(&Dir::Upload(key).path());
     let data = attempts(key, || {
         let made = std::fs::create_dir_all(&folder).and_then(|()| create_locked(disk, key));
         settled(disk, key, made)
     })?;
-    let started = disk.path(&Key::UploadStartedAt(key).path());
-    let text = humantime::format_rfc3339_seconds(now).to_string();
-    std::fs::write(&started, text).map_err(|source| failed("write", &started, source))?;
+    write_start(disk, key, now)?;
     // The record first: that of the bytes that are going would be believed again once as many others had come.
     if algorithm == Algorithm::Sha256 {
         remove(disk, &Key::UploadRecord(key))?;
@@ -47,8 +63,34 @@ pub(super) fn begin(context: &Context, algorithm: Algorithm, now: SystemTime) ->
     data.set_len(0).map_err(|source| failed("empty", &path, source))
 }
 
+/// Makes `folder` and what is missing above it; returns whether it was not there.
+fn make_new(folder: &Path) -> io::Result<bool> {
+    let made = match std::fs::create_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            std::fs::create_dir_all(folder.parent().unwrap_or(folder))?;
+            std::fs::create_dir(folder)
+        }
+        made => made,
+    };
+    match made {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn write_start(disk: &Disk, key: &UploadKey, now: SystemTime) -> Result<()> {
+    let path = disk.path(&Key::UploadStartedAt(key).path());
+    let text = humantime::format_rfc3339_seconds(now).to_string();
+    std::fs::write(&path, text).map_err(|source| failed("write", &path, source))
+}
+
 /// Opens the bytes of an upload for writing, locked against other processes for as long as the file is open.
 pub(super) fn open(disk: &Disk, key: &UploadKey) -> Result<File> {
+    // Nearly always the bytes are there, and then nothing else need be looked at.
+    if let Some(data) = settled(disk, key, open_locked(disk, key, OpenOptions::new()))? {
+        return Ok(data);
+    }
     attempts(key, || match look(disk, key)? {
         None => Err(Error::UploadNotFound { key: key.clone() }),
         Some(Found { length: None, .. }) => settled(disk, key, create_locked(disk, key)),

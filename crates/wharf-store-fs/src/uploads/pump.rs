@@ -1,14 +1,16 @@
 //! From the network to the disk: receiving goes on while what was received is hashed and written.
 
+use std::future::pending;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use wharf_oci::Hasher;
 use wharf_store::{BoxError, ByteStream, Error, Result};
 
-use super::session::Session;
+use super::session::{Growing, Session};
 use crate::{blocking, joined};
 
 /// A batch goes to the blocking pool when it is this long, unless the pool is still busy with the one before.
@@ -21,19 +23,19 @@ const WAITING_BYTES: usize = 1024 * 1024;
 const BATCH_CHUNKS: usize = 256;
 const WAITING_CHUNKS: usize = 1024;
 
-/// What was received and not yet written.
+/// What was received and not yet taken in.
 #[derive(Default)]
 struct Batch {
     chunks: Vec<Bytes>,
     bytes: usize,
 }
 
-/// The batch that the receiver fills and the writer takes. A writer that finds the next one due when it is done with the
-/// one before goes on with it: waking it up again would take as long as writing does.
+/// The batch that the receiver fills and a worker takes. A worker that finds the next one due when it is done with the
+/// one before goes on with it: waking it up again would take as long as the work.
 #[derive(Default)]
 struct Waiting {
     batch: Mutex<Batch>,
-    /// Told when the writer has taken what was there.
+    /// Told when the worker has taken what was there.
     taken: Notify,
 }
 
@@ -43,29 +45,42 @@ enum End {
     Broken(BoxError),
 }
 
+/// One of the two things that are done with what was received. They are done side by side: the same chunks are in both
+/// lanes, and neither waits for the other.
+struct Lane<W> {
+    waiting: Arc<Waiting>,
+    /// The worker, when it is not at work.
+    idle: Option<W>,
+    running: Option<JoinHandle<Result<W>>>,
+}
+
+/// What takes in the chunks of a lane.
+trait Worker: Send + 'static {
+    fn take_in(&mut self, chunks: &[Bytes]) -> Result<()>;
+}
+
 /// Writes the stream to the upload; returns where it ends then.
 pub(super) async fn run(session: Session, mut stream: ByteStream) -> Result<u64> {
-    let waiting = Arc::new(Waiting::default());
+    let (mut writing, mut hashing) = (Lane::new(session.data), Lane::new(session.hasher));
+    let (to_write, to_hash) = (Arc::clone(&writing.waiting), Arc::clone(&hashing.waiting));
     let mut end: Option<End> = None;
-    let mut idle: Option<Session> = Some(session);
-    let mut writing: Option<JoinHandle<Result<Session>>> = None;
     loop {
-        if let Some(session) = idle.take() {
-            match &end {
-                Some(_) => return finish(session, waiting.take(), end).await,
-                None if waiting.is_due() => writing = Some(write(session, Arc::clone(&waiting))),
-                None => idle = Some(session),
-            }
+        if end.is_some() && writing.is_idle() && hashing.is_idle() {
+            return finish(writing, hashing, end).await;
         }
-        let full = waiting.is_full();
+        writing.start_if_due();
+        hashing.start_if_due();
+        let (write_full, hash_full) = (to_write.is_full(), to_hash.is_full());
         tokio::select! {
-            written = async { writing.as_mut().expect("polled only when there is one").await }, if writing.is_some() => {
-                writing = None;
-                idle = Some(joined(written)?);
-            }
-            () = waiting.taken.notified(), if full => {}
-            next = stream.next(), if end.is_none() && !full => match next {
-                Some(Ok(chunk)) => waiting.push(chunk),
+            done = writing.done() => done?,
+            done = hashing.done() => done?,
+            () = to_write.taken.notified(), if write_full => {}
+            () = to_hash.taken.notified(), if hash_full => {}
+            next = stream.next(), if end.is_none() && !write_full && !hash_full => match next {
+                Some(Ok(chunk)) => {
+                    to_write.push(chunk.clone());
+                    to_hash.push(chunk);
+                }
                 Some(Err(error)) => end = Some(End::Broken(error)),
                 None => end = Some(End::Whole),
             },
@@ -73,11 +88,17 @@ pub(super) async fn run(session: Session, mut stream: ByteStream) -> Result<u64>
     }
 }
 
-/// Writes the last batch and the record, so that a short body costs one trip to the blocking pool.
-async fn finish(mut session: Session, batch: Batch, end: Option<End>) -> Result<u64> {
+/// Takes in the last batch and writes the record, so that a short body costs one trip to the blocking pool.
+async fn finish(writing: Lane<Growing>, hashing: Lane<Hasher>, end: Option<End>) -> Result<u64> {
+    let (Some((mut data, to_write)), Some((mut hasher, to_hash))) =
+        (writing.into_rest(), hashing.into_rest())
+    else {
+        unreachable!("both lanes are idle")
+    };
     let stored = blocking(move || {
-        session.write(&batch.chunks)?;
-        session.pause()
+        data.take_in(&to_write.chunks)?;
+        hasher.take_in(&to_hash.chunks)?;
+        Session { data, hasher }.pause()
     })
     .await?;
     match end {
@@ -86,14 +107,59 @@ async fn finish(mut session: Session, batch: Batch, end: Option<End>) -> Result<
     }
 }
 
-/// Writes what waits, until there is too little of it.
-fn write(mut session: Session, waiting: Arc<Waiting>) -> JoinHandle<Result<Session>> {
-    tokio::task::spawn_blocking(move || {
-        while let Some(batch) = waiting.take_due() {
-            session.write(&batch.chunks)?;
+// === impl Lane ===
+
+impl<W: Worker> Lane<W> {
+    fn new(worker: W) -> Self {
+        Self { waiting: Arc::default(), idle: Some(worker), running: None }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.idle.is_some()
+    }
+
+    fn start_if_due(&mut self) {
+        if !self.waiting.is_due() {
+            return;
         }
-        Ok(session)
-    })
+        if let Some(mut worker) = self.idle.take() {
+            let waiting = Arc::clone(&self.waiting);
+            self.running = Some(tokio::task::spawn_blocking(move || {
+                while let Some(batch) = waiting.take_due() {
+                    worker.take_in(&batch.chunks)?;
+                }
+                Ok(worker)
+            }));
+        }
+    }
+
+    /// Waits until the worker finds too little to do; for ever if it is not at work.
+    async fn done(&mut self) -> Result<()> {
+        let Some(running) = &mut self.running else { return pending().await };
+        let worker = joined(running.await);
+        self.running = None;
+        self.idle = Some(worker?);
+        Ok(())
+    }
+
+    /// The worker, if it is idle, and what it has not taken in.
+    fn into_rest(self) -> Option<(W, Batch)> {
+        let batch = self.waiting.take();
+        self.idle.map(|worker| (worker, batch))
+    }
+}
+
+impl Worker for Growing {
+    fn take_in(&mut self, chunks: &[Bytes]) -> Result<()> {
+        self.write(chunks)
+    }
+}
+
+impl Worker for Hasher {
+    fn take_in(&mut self, chunks: &[Bytes]) -> Result<()> {
+        chunks.iter().for_each(|chunk| self.update(chunk));
+        Ok(())
+    }
 }
 
 // === impl Batch ===

@@ -1,12 +1,13 @@
 //! An upload opened for writing: the file, locked, and what is known of its bytes.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use rustix::io::Errno;
 use wharf_oci::{Algorithm, Digest, Hasher};
 use wharf_store::layout::Key;
 use wharf_store::{Error, Result, UploadRecord};
@@ -18,6 +19,9 @@ use crate::disk::{Disk, Place, Wave, failed, touch};
 
 /// Bytes read at once when an upload must be hashed again.
 const REHASH_BLOCK_BYTES: usize = 256 * 1024;
+
+/// Chunks written at once: what the kernel takes without allocating would be 8, what it takes at all 1024.
+const VECTORED: usize = 64;
 
 /// What a session needs from the store.
 pub(super) struct Context {
@@ -45,13 +49,17 @@ pub(super) struct Verified {
     size: u64,
 }
 
-/// An upload that grows.
+/// An upload that grows: written and hashed side by side.
 pub(super) struct Session {
+    pub(super) data: Growing,
+    /// Has seen exactly the bytes in `data` when both have taken in the same chunks.
+    pub(super) hasher: Hasher,
+}
+
+/// The bytes of an upload that grows.
+pub(super) struct Growing {
     opened: Opened,
-    /// Has seen exactly the bytes in `data`.
-    hasher: Hasher,
-    /// Whether bytes came after the record was written.
-    dirty: bool,
+    end: u64,
 }
 
 // === impl Opened ===
@@ -75,7 +83,7 @@ impl Opened {
         }
         let algorithm = self.record.as_ref().map_or(Algorithm::Sha256, |record| record.algorithm);
         let hasher = self.hasher(algorithm)?;
-        Ok(Session { opened: self, hasher, dirty: false })
+        Ok(Session { data: Growing { end: self.stored, opened: self }, hasher })
     }
 
     /// Checks the bytes against `digest` and makes the blob's folder. What comes with it must be synced before they are
@@ -137,30 +145,51 @@ impl Verified {
     }
 }
 
-// === impl Session ===
+// === impl Growing ===
 
-impl Session {
-    /// Hashes and writes `chunks` at the end. The file may then end after them, the hasher knows how much is good.
+impl Growing {
+    /// Writes `chunks` at the end. When that fails the file may end after them; the record says how much is good.
     pub(super) fn write(&mut self, chunks: &[Bytes]) -> Result<()> {
-        self.dirty = true;
-        for chunk in chunks {
-            let written = self.opened.data.write_all_at(chunk, self.hasher.bytes_hashed());
-            written.map_err(|source| self.opened.failed("write", source))?;
-            self.hasher.update(chunk);
+        for some in chunks.chunks(VECTORED) {
+            let written = write_vectored(&self.opened.data, some, self.end);
+            self.end += written.map_err(|source| self.opened.failed("write", source))?;
         }
         Ok(())
     }
+}
 
+// === impl Session ===
+
+impl Session {
     /// Notes how far the bytes are hashed, for whoever goes on. Returns where the upload ends.
     pub(super) fn pause(self) -> Result<u64> {
+        let Growing { opened, end } = self.data;
         // One that is there is not left behind: what it says of the algorithm is still needed.
-        let worth_noting =
-            self.hasher.bytes_hashed() > folder::WORTH_NOTING_BYTES || self.opened.record.is_some();
-        if self.dirty && worth_noting {
-            folder::write_record(&self.opened.context, &self.hasher)?;
+        let worth_noting = end > folder::WORTH_NOTING_BYTES || opened.record.is_some();
+        if end > opened.stored && worth_noting {
+            folder::write_record(&opened.context, &self.hasher)?;
         }
-        Ok(self.hasher.bytes_hashed())
+        Ok(end)
     }
+}
+
+/// Writes all of `chunks` at `offset`; returns how long they are.
+fn write_vectored(data: &File, chunks: &[Bytes], offset: u64) -> io::Result<u64> {
+    let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
+    let (mut left, mut written) = (slices.as_mut_slice(), 0);
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        match rustix::io::pwritev(data, left, offset + written) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(length) => {
+                written += length as u64;
+                IoSlice::advance_slices(&mut left, length);
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(written)
 }
 
 /// Reads from the beginning, whatever the file's own position is.

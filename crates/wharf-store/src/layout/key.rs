@@ -23,6 +23,9 @@ use crate::UploadKey;
 /// Where the tree begins, below the root of the store.
 const ROOT: &str = "docker/registry/v2";
 
+/// What a path usually has room in: a link to a sha256 digest in a repository with a long name.
+const USUAL_BYTES: usize = 192;
+
 /// The name of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key<'a> {
@@ -78,28 +81,37 @@ impl Key<'_> {
     pub fn path(&self) -> String {
         match self {
             Self::BlobData(digest) => {
-                let hex = digest.hex();
-                format!("{ROOT}/blobs/{}/{}/{hex}/data", digest.algorithm(), &hex[..2])
+                let mut path = text(&["/blobs/", digest.algorithm().as_str(), "/"]);
+                digest.push_hex(&mut path);
+                // The first two digits are a folder of their own, before all of them.
+                let digits = path.len() - digest.algorithm().hex_len();
+                path.truncate(digits + 2);
+                path.push('/');
+                digest.push_hex(&mut path);
+                with(path, &["/data"])
             }
             Self::LayerLink(name, digest) => {
-                format!("{}/_layers/{}/link", repository(name), two_levels(digest))
+                let path = text(&["/repositories/", name.as_str(), "/_layers/"]);
+                with(two_levels(path, digest), &["/link"])
             }
             Self::RevisionLink(name, digest) => {
-                format!("{}/_manifests/revisions/{}/link", repository(name), two_levels(digest))
+                let path = text(&["/repositories/", name.as_str(), "/_manifests/revisions/"]);
+                with(two_levels(path, digest), &["/link"])
             }
-            Self::TagLink(name, tag) => format!("{}/_manifests/tags/{tag}/current/link", repository(name)),
+            Self::TagLink(name, tag) => {
+                text(&["/repositories/", name.as_str(), "/_manifests/tags/", tag.as_str(), "/current/link"])
+            }
             Self::TagIndexLink(name, tag, digest) => {
-                format!("{}/_manifests/tags/{tag}/index/{}/link", repository(name), two_levels(digest))
+                let tags = text(&["/repositories/", name.as_str(), "/_manifests/tags/"]);
+                with(two_levels(with(tags, &[tag.as_str(), "/index/"]), digest), &["/link"])
             }
-            Self::Referrer(name, subject, digest) => format!(
-                "{}/_manifests/referrers/{}/{}/descriptor",
-                repository(name),
-                two_levels(subject),
-                two_levels(digest)
-            ),
-            Self::UploadData(key) => format!("{}/data", upload(key)),
-            Self::UploadStartedAt(key) => format!("{}/startedat", upload(key)),
-            Self::UploadRecord(key) => format!("{}/wharf-upload", upload(key)),
+            Self::Referrer(name, subject, digest) => {
+                let path = two_levels(referrers(name), subject);
+                with(two_levels(with(path, &["/"]), digest), &["/descriptor"])
+            }
+            Self::UploadData(key) => with(upload(key), &["/data"]),
+            Self::UploadStartedAt(key) => with(upload(key), &["/startedat"]),
+            Self::UploadRecord(key) => with(upload(key), &["/wharf-upload"]),
         }
     }
 
@@ -123,16 +135,18 @@ impl Dir<'_> {
     /// The path below the store's root.
     pub fn path(&self) -> String {
         match self {
-            Self::Repositories("") => format!("{ROOT}/repositories"),
-            Self::Repositories(prefix) => format!("{ROOT}/repositories/{prefix}"),
-            Self::Layers(name, algorithm) => format!("{}/_layers/{algorithm}", repository(name)),
-            Self::Revisions(name, algorithm) => {
-                format!("{}/_manifests/revisions/{algorithm}", repository(name))
+            Self::Repositories("") => text(&["/repositories"]),
+            Self::Repositories(prefix) => text(&["/repositories/", prefix]),
+            Self::Layers(name, algorithm) => {
+                text(&["/repositories/", name.as_str(), "/_layers/", algorithm.as_str()])
             }
-            Self::Tags(name) => format!("{}/_manifests/tags", repository(name)),
+            Self::Revisions(name, algorithm) => {
+                text(&["/repositories/", name.as_str(), "/_manifests/revisions/", algorithm.as_str()])
+            }
+            Self::Tags(name) => text(&["/repositories/", name.as_str(), "/_manifests/tags"]),
             Self::TagIndex(name, tag) => format!("{}/_manifests/tags/{tag}/index", repository(name)),
             Self::Referrers(name, subject, algorithm) => {
-                format!("{}/_manifests/referrers/{}/{algorithm}", repository(name), two_levels(subject))
+                with(two_levels(referrers(name), subject), &["/", algorithm.as_str()])
             }
             Self::Uploads(name) => format!("{}/_uploads", repository(name)),
             Self::Upload(key) => upload(key),
@@ -165,6 +179,28 @@ fn upload(key: &UploadKey) -> String {
     format!("{}/_uploads/{}", repository(&key.repository), key.id)
 }
 
-fn two_levels(digest: &Digest) -> String {
-    format!("{}/{}", digest.algorithm(), digest.hex())
+fn referrers(name: &RepositoryName) -> String {
+    text(&["/repositories/", name.as_str(), "/_manifests/referrers/"])
+}
+
+fn two_levels(path: String, digest: &Digest) -> String {
+    let mut path = with(path, &[digest.algorithm().as_str(), "/"]);
+    digest.push_hex(&mut path);
+    path
+}
+
+/// The root and what follows, with room for most paths: every request makes some, and each should be one allocation.
+fn text(parts: &[&str]) -> String {
+    let mut path = String::with_capacity(
+        USUAL_BYTES.max(ROOT.len() + parts.iter().map(|part| part.len()).sum::<usize>()),
+    );
+    path.push_str(ROOT);
+    with(path, parts)
+}
+
+fn with(mut path: String, parts: &[&str]) -> String {
+    for part in parts {
+        path.push_str(part);
+    }
+    path
 }

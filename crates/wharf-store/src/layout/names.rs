@@ -17,11 +17,11 @@ const MAX_NAME_BYTES: usize = 255;
 
 /// Names read of a folder at first; each time there are more, four times as many. A page needs few, and a walk over
 /// everything does not ask a hundred thousand names for a few of them at a time.
-const FIRST_READ: usize = 256;
+const FIRST_READ: usize = 128;
 
 /// Folders looked into at once, at first and at most: what is below a repository is nearly always nothing, and asking for
 /// each by itself takes longer than the answer.
-const LOOK_AHEAD: (usize, usize) = (16, 128);
+const LOOK_AHEAD: (usize, usize) = (32, 128);
 
 /// A walk over the folders that could be repositories. Whether one is, the caller finds out.
 #[derive(Debug)]
@@ -98,8 +98,8 @@ impl<'a> Names<'a> {
 
 /// Whether all names below `path` come before `after`.
 fn is_past(path: &str, after: &str) -> bool {
-    let first = format!("{path}/");
-    after > first.as_str() && !after.starts_with(&first)
+    let below = after.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+    !below && path.bytes().chain([b'/']).lt(after.bytes())
 }
 
 // === impl Folder ===
@@ -169,7 +169,7 @@ impl Folder {
     }
 
     fn full(&self, name: &str) -> String {
-        if self.path.is_empty() { name.to_owned() } else { format!("{}/{name}", self.path) }
+        if self.path.is_empty() { name.to_owned() } else { [self.path.as_str(), name].join("/") }
     }
 
     async fn fill(&mut self, objects: &dyn Objects) -> Result<()> {
@@ -184,8 +184,8 @@ impl Folder {
 
     /// The path of the folder whose inside comes before the next name, if one does.
     fn take_due(&mut self) -> Option<String> {
-        let inside = format!("{}/", self.due.last()?);
-        if self.read.front().is_some_and(|next| *next < inside) {
+        let due = self.due.last()?;
+        if self.read.front().is_some_and(|next| comes_before_inside(next, due)) {
             return None;
         }
         let due = self.due.pop()?;
@@ -206,6 +206,11 @@ impl Folder {
         self.due.push(child);
         Some(full)
     }
+}
+
+/// Whether `name` comes before what is in the folder `due`: before `due/`.
+fn comes_before_inside(name: &str, due: &str) -> bool {
+    name.bytes().lt(due.bytes().chain([b'/']))
 }
 
 /// The beginnings of `component` whose inside comes after it, shortest first, and itself: `a` and `a-b` of `a-b`.

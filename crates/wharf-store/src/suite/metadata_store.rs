@@ -6,6 +6,7 @@ use wharf_oci::{Descriptor, Digest, MediaType, Reference, RepositoryName, Tag};
 
 use super::repository;
 use crate::blob::BlobStat;
+use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
 use crate::metadata::{Change, Expect, ManifestFacts, ManifestWritten, MetadataStore, TagChange, TagWrite};
 
@@ -315,7 +316,7 @@ pub async fn what_is_held_is_there(store: &dyn MetadataStore) {
     let digest = Digest::of(b"gone since it was seen");
     assert!(store.hold(&digest, &seen(SystemTime::UNIX_EPOCH)).await.unwrap().is_none());
     // Whoever sees a young blob need not ask: nobody takes it.
-    let young = SystemTime::now() + Duration::from_secs(3600);
+    let young = SystemClock.now() + Duration::from_secs(3600);
     assert!(store.hold(&digest, &seen(young)).await.unwrap().is_some());
 }
 

@@ -38,10 +38,8 @@ use File::{Absent, Example, Text};
 /// What a compose file sets, beside the file that the image brings.
 const IMAGE: File = Example("registry-2.yml");
 /// What everybody is told who starts from that file.
-const IMAGE_WARNINGS: &[&str] = &[
-    "config.yml:9:5: storage.cache.blobdescriptor: not used: this version answers without a descriptor cache",
-    "config.yml:18:5: health.storagedriver.enabled: not supported yet: no health checks run",
-];
+const IMAGE_WARNINGS: &[&str] =
+    &["config.yml:18:5: health.storagedriver.enabled: not supported yet: no health checks run"];
 const BARE: File = Text("version: 0.1\nstorage: {filesystem: }\nhttp: {addr: ':5000'}\n");
 
 /// The files of the images.
@@ -75,7 +73,6 @@ const IMAGES: &[Row] = &[
                 "log            debug, text, access log on, service=\"registry\", environment=\"development\"",
             ],
             &[
-                "config.yml:13:5: storage.cache.blobdescriptor: not used: this version answers without a descriptor cache",
                 "config.yml:24:5: http.debug.addr: not supported yet: there is no debug server and there are no metrics",
                 "config.yml:32:5: health.storagedriver.enabled: not supported yet: no health checks run",
             ],

@@ -89,10 +89,6 @@ fn what_observes_or_speeds_up_is_one_warning() {
         "config.yml:4:30: notifications.endpoints[0].name: not supported yet: no notifications are sent",
     );
     check_warned(
-        "redis: {addrs: [a:1], password: 012345, pool: {maxidle: 1}}",
-        "config.yml:4:17: redis.addrs[0]: not used: this version keeps nothing in Redis",
-    );
-    check_warned(
         "health: {file: [{file: /x}], tcp: [{addr: a:1}]}",
         "config.yml:4:18: health.file[0].file: not supported yet: no health checks run",
     );
@@ -116,11 +112,6 @@ fn what_observes_or_speeds_up_is_one_warning() {
 
 #[test]
 fn storage_that_would_be_tidier_or_faster_is_one_warning() {
-    let check = |keys: &str, expected: &str| check_warnings(&with_storage(keys), &[expected]);
-    check(
-        "cache: {blobdescriptor: redis, blobdescriptorsize: 1}",
-        "config.yml:3:33: storage.cache.blobdescriptor: not used: this version answers without a descriptor cache",
-    );
     check_warnings(
         "version: 0.1\nhttp: {addr: ':1'}\nstorage: {filesystem: {maxthreads: 100}}\n",
         &["config.yml:3:24: storage.filesystem.maxthreads: not used: file access needs no limit here"],
