@@ -2,7 +2,7 @@
 # The programs the project's checks need beside Rust, each pinned here and nowhere else.
 #
 #   .ci/tools.sh                 install everything that is absent
-#   .ci/tools.sh crane deny      install these: apt crane oras regctl distribution conformance deny fuzz components
+#   .ci/tools.sh crane deny      install these: apt crane oras regctl distribution conformance deny fuzz moto components
 #   .ci/tools.sh nginx           install what only the benchmark needs
 #   .ci/tools.sh where deny      print the binary of a pinned tool, or fail saying how to install it
 #   .ci/tools.sh paths           print the folders to put in front of PATH, joined by colons
@@ -18,14 +18,16 @@ readonly DISTRIBUTION_VERSION=v3.1.1
 readonly CONFORMANCE_VERSION=v0.0.0-20260831232431-97274622c111
 readonly DENY_VERSION=0.20.2
 readonly FUZZ_VERSION=0.13.2
+# An S3 that is not ours; it and all it stands on are Python, in a folder of their own.
+readonly MOTO_VERSION=5.2.5
 
 readonly APT_PACKAGES=(skopeo podman buildah docker-registry docker.io containerd runc iptables ca-certificates jq curl
-  e2fsprogs mount perl redis-server util-linux valgrind)
+  e2fsprogs mount perl python3-venv redis-server util-linux valgrind)
 readonly APT_BINARIES=(skopeo podman buildah docker-registry docker dockerd containerd ctr runc iptables jq curl
   mkfs.ext4 mount perl prlimit redis-server redis-cli valgrind)
 
 readonly CACHE="${WHARF_TOOLS:-$HOME/.cache/wharf-tools}"
-readonly EVERYTHING=(components apt crane oras regctl distribution conformance deny fuzz)
+readonly EVERYTHING=(components apt crane oras regctl distribution conformance deny fuzz moto)
 # Only by name: no check needs them.
 readonly ON_REQUEST=(nginx)
 # Daemons and firewalls live where a plain user's PATH does not look.
@@ -47,6 +49,7 @@ home_of() {
     conformance) echo "$CACHE/conformance-$CONFORMANCE_VERSION" ;;
     deny) echo "$CACHE/cargo-deny-$DENY_VERSION" ;;
     fuzz) echo "$CACHE/cargo-fuzz-$FUZZ_VERSION" ;;
+    moto) echo "$CACHE/moto-$MOTO_VERSION" ;;
     *) fail "no pinned tool is called $1" ;;
   esac
 }
@@ -55,6 +58,7 @@ binary_of() {
   case "$1" in
     deny) echo "$(home_of deny)/bin/cargo-deny" ;;
     fuzz) echo "$(home_of fuzz)/bin/cargo-fuzz" ;;
+    moto) echo "$(home_of moto)/bin/moto_server" ;;
     # Its own name is `registry`, which is ours too.
     distribution) echo "$(home_of distribution)/bin/distribution-registry" ;;
     *) echo "$(home_of "$1")/bin/$1" ;;
@@ -168,6 +172,24 @@ install_fuzz() {
   install_once fuzz cargo_install cargo-fuzz "$FUZZ_VERSION"
 }
 
+install_moto() {
+  install_once moto pip_install moto.server "moto[s3,server]==$MOTO_VERSION"
+}
+
+# The script that pip makes names the folder it was made in, which is not where it stays; this one looks around. And it
+# stands alone: what is put in front of PATH is to bring no other Python.
+# Usage: pip_install <module to run> <requirement>
+pip_install() {
+  python3 -m venv "$STAGING/venv" || fail "python3 with its venv module is missing; on Debian: apt-get install python3-venv"
+  "$STAGING/venv/bin/python" -m pip install --quiet --disable-pip-version-check "$2" </dev/null
+  mkdir "$STAGING/bin"
+  cat >"$STAGING/bin/moto_server" <<EOF
+#!/usr/bin/env bash
+exec "\$(dirname "\$(realpath "\$0")")/../venv/bin/python" -m $1 "\$@"
+EOF
+  chmod 755 "$STAGING/bin/moto_server"
+}
+
 install_components() {
   local component
   command -v cargo >/dev/null || fail "cargo is not on PATH; install rustup, which reads rust-toolchain.toml"
@@ -192,7 +214,7 @@ where() {
 
 paths() {
   local joined='' tool
-  for tool in crane oras regctl distribution conformance deny fuzz; do
+  for tool in crane oras regctl distribution conformance deny fuzz moto; do
     joined+="${joined:+:}$(home_of "$tool")/bin"
   done
   echo "$joined"

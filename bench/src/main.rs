@@ -15,6 +15,7 @@ use std::time::Instant;
 use anyhow::{Result, bail, ensure};
 use clap::Parser;
 
+use bucket::Buckets;
 use peer::{Peer, Programs};
 use report::{Report, RowReport};
 use rows::Extent;
@@ -24,6 +25,7 @@ use scratch::{Scratch, remove_left_overs};
 use seed::Seed;
 use setup::Secrets;
 
+mod bucket;
 mod ceiling;
 mod load;
 mod machine;
@@ -106,7 +108,8 @@ fn execute(cli: &Cli) -> Result<()> {
     let (disk, memory) = (Scratch::inside(&folder)?, Scratch::inside(&cli.memory)?);
     let (disk, memory) = (disk.path(), memory.path());
     let secrets = Secrets::make(disk)?;
-    let run = Run { scale, seed, programs, secrets, peers, disk: disk.to_owned(), memory: memory.to_owned() };
+    let (disk, memory) = (disk.to_owned(), memory.to_owned());
+    let run = Run { scale, seed, programs, secrets, peers, disk, memory, buckets: Buckets::default() };
     let mut report = Report { scale: run.scale.name, rounds: run.scale.rounds, notes, rows: Vec::new() };
     for row in rows {
         let begun = Instant::now();
@@ -187,6 +190,7 @@ fn notes(scale: &Scale) -> Vec<String> {
             .to_owned(),
         "in brackets: what the machine does without a registry, in the same rounds; CPU is then its own."
             .to_owned(),
+        "s3: one server in the process of the clients, redirects off; the seeded bucket is read by all.".to_owned(),
         format!(
             "small and large repositories: {} and {} tags; catalog: {} repositories.",
             shape.tags[0], shape.tags[1], shape.repositories

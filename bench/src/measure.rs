@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use wharf_oci::{Algorithm, Hasher};
 use wharf_store::layout::Key;
 
+use crate::bucket;
 use crate::load::http2::Targets;
 use crate::load::push::Images;
 use crate::load::{Load, Meter, catalog, crowd, download, http2, probe, push, requests};
@@ -16,7 +17,7 @@ use crate::peer::Peer;
 use crate::rows::{Cache, Target, Work};
 use crate::scale::Scale;
 use crate::seed::{self, REPOSITORY, Seed};
-use crate::server::Server;
+use crate::server::{Place, Server};
 use crate::setup::Setup;
 use crate::wire::{Connection, Request};
 
@@ -77,7 +78,7 @@ impl Measurement<'_> {
             Work::CatalogAfterStart => catalog::first_page(&mut Connection::open(address)?, processes),
             Work::CatalogAfterChange => {
                 let load = catalog::after_a_change(address, processes, self.round, window);
-                remove(&self.repository_folder(catalog::CHANGED))?;
+                self.remove_repository(catalog::CHANGED)?;
                 load
             }
         }
@@ -101,10 +102,11 @@ impl Measurement<'_> {
         let (endpoint, processes) = (&self.server.http1, self.server.processes());
         let blobs = push::make_blobs(self.scale.pushed_blobs);
         let load = push::blobs(endpoint, processes, &self.fresh_repository(), &blobs)?;
+        let Place::Tree(root) = &self.server.place else { return Ok(load) };
         for blob in &blobs {
             // On a file system in memory, where that costs no creation later. A virtual machine gets memory it has not
             // used before at a price, which would be on the bill of whoever writes to it first.
-            fs::remove_file(self.server.root.join(Key::BlobData(&blob.digest).path()))?;
+            fs::remove_file(root.join(Key::BlobData(&blob.digest).path()))?;
         }
         Ok(load)
     }
@@ -139,7 +141,7 @@ impl Measurement<'_> {
                 })
             }
         };
-        remove(&self.repository_folder(&repository))?;
+        self.remove_repository(&repository)?;
         Ok(Load { undisturbed, ..load? })
     }
 
@@ -158,8 +160,12 @@ impl Measurement<'_> {
         format!("pushed/round-{}", self.round)
     }
 
-    fn repository_folder(&self, name: &str) -> std::path::PathBuf {
-        self.server.root.join("docker/registry/v2/repositories").join(name)
+    /// Takes what a round has pushed out of a tree, behind the server's back. A bucket is emptied as a whole.
+    fn remove_repository(&self, name: &str) -> Result<()> {
+        match &self.server.place {
+            Place::Tree(root) => remove(&root.join("docker/registry/v2/repositories").join(name)),
+            Place::Bucket(_) => Ok(()),
+        }
     }
 
     /// As long as the scale has it, but for who hashes the password in every request: that can be seen soon.
@@ -189,7 +195,7 @@ impl Measurement<'_> {
             Target::SmallBlob | Target::BlobHead => &contents.small_blobs,
             Target::MediumBlob => &contents.medium_blobs,
             Target::LargeBlob => &contents.large_blobs,
-            Target::FewTags | Target::ManyTags | Target::Catalog => &[],
+            Target::FewTags | Target::ManyTags | Target::Catalog | Target::FewRepositories => &[],
         }
     }
 
@@ -211,9 +217,8 @@ impl Measurement<'_> {
             }
             Target::FewTags => tag_pages(shape.tags[0]),
             Target::ManyTags => tag_pages(shape.tags[1]),
-            Target::Catalog => page_starts(shape.repositories)
-                .map(|start| format!("/v2/_catalog?n=100&last={}", seed::repository_name(start)))
-                .collect(),
+            Target::Catalog => catalog_pages(shape.repositories),
+            Target::FewRepositories => catalog_pages(bucket::repositories(shape)),
         }
     }
 
@@ -273,6 +278,11 @@ fn tag_pages(tags: usize) -> Vec<String> {
     let repository = seed::repository_of_tags(tags);
     let path = |start| format!("/v2/{repository}/tags/list?n=100&last={}", seed::tag_name(start));
     page_starts(tags).map(path).collect()
+}
+
+fn catalog_pages(repositories: usize) -> Vec<String> {
+    let path = |start| format!("/v2/_catalog?n=100&last={}", seed::repository_name(start));
+    page_starts(repositories).map(path).collect()
 }
 
 /// Where pages begin: spread over the whole list, each with a hundred after it.

@@ -10,6 +10,7 @@ use std::process::Command;
 
 use clap::ValueEnum;
 
+use crate::server::Place;
 use crate::setup::{Secrets, Setup};
 
 /// A program that is measured.
@@ -37,8 +38,7 @@ pub(crate) struct Addresses {
 /// What a server serves, where and how.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Site<'a> {
-    /// The tree.
-    pub(crate) root: &'a Path,
+    pub(crate) place: &'a Place,
     pub(crate) addresses: Addresses,
     /// For what else it needs to write.
     pub(crate) folder: &'a Path,
@@ -139,11 +139,19 @@ fn registry_config(site: &Site<'_>, filesystem: &str) -> String {
     }
     let _ = write!(
         config,
-        "storage:\n  filesystem:\n    rootdirectory: {}\n{filesystem}  delete:\n    enabled: true\n  \
+        "storage:\n{}  delete:\n    enabled: true\n  \
          maintenance:\n    uploadpurging:\n      enabled: false\n",
-        site.root.display(),
+        driver_of(site, filesystem),
     );
     config
+}
+
+/// A tree with what is said about it; or a bucket, whose bytes all go through the registry.
+fn driver_of(site: &Site<'_>, filesystem: &str) -> String {
+    match site.place {
+        Place::Tree(root) => format!("  filesystem:\n    rootdirectory: {}\n{filesystem}", root.display()),
+        Place::Bucket(lines) => format!("{lines}  redirect:\n    disable: true\n"),
+    }
 }
 
 /// Ours gives out tokens itself.
@@ -152,7 +160,12 @@ fn token_service(setup: Setup) -> &'static str {
 }
 
 fn nginx_config(site: &Site<'_>) -> String {
-    let (blobs, folder) = (site.root.join("docker/registry/v2/blobs"), site.folder.display());
+    let root = match site.place {
+        Place::Tree(root) => root,
+        // No row asks for it.
+        Place::Bucket(_) => Path::new("/nonexistent"),
+    };
+    let (blobs, folder) = (root.join("docker/registry/v2/blobs"), site.folder.display());
     let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
     let mut temporary = String::new();
     for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
@@ -195,7 +208,8 @@ mod tests {
         let secrets = Secrets::make(folder.path()).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 5000));
         let addresses = Addresses { http1: address, http2: address };
-        peer.config(&Site { root: folder.path(), addresses, folder: folder.path(), setup, secrets: &secrets })
+        let place = Place::Tree(folder.path().to_owned());
+        peer.config(&Site { place: &place, addresses, folder: folder.path(), setup, secrets: &secrets })
     }
 
     #[test]

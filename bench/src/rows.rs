@@ -2,6 +2,9 @@
 //!
 //! A new row is a new entry here; a new kind of work is a variant and its arm in `measure`.
 
+use std::time::Duration;
+
+use crate::bucket::Contents;
 use crate::load::http2::Concurrency;
 use crate::load::push::{Content, Images};
 use crate::metric::Unit::{Gigabyte, Image, Probe, Request, Wait};
@@ -40,6 +43,8 @@ pub(crate) enum Data {
     EmptyDisk,
     /// Nothing, in memory.
     EmptyMemory,
+    /// A bucket, whose answers take so much longer.
+    Bucket(Contents, Duration),
 }
 
 /// What is asked for.
@@ -57,6 +62,8 @@ pub(crate) enum Target {
     ManyTags,
     /// A page of the catalog.
     Catalog,
+    /// A page of the catalog of some repositories.
+    FewRepositories,
 }
 
 /// Whether the page cache holds what is asked for.
@@ -102,7 +109,7 @@ pub(crate) enum Ceiling {
 impl Row {
     /// Whether `peer` can take part.
     pub(crate) fn suits(&self, peer: Peer) -> bool {
-        self.setup.suits(peer) && self.work.suits(peer)
+        self.setup.suits(peer) && self.data.suits(peer) && self.work.suits(peer)
     }
 
     /// The same row with TLS, or passwords, or tokens.
@@ -117,6 +124,26 @@ impl Row {
     }
 }
 
+// === impl Data ===
+
+impl Data {
+    /// Whether `peer` can be started over it. Debian's registry is left out of buckets: the newer one is its successor.
+    fn suits(self, peer: Peer) -> bool {
+        match self {
+            Self::Bucket(..) => matches!(peer, Peer::Wharf | Peer::Distribution),
+            Self::Small | Self::OwnSmall | Self::Large | Self::EmptyDisk | Self::EmptyMemory => true,
+        }
+    }
+
+    /// What is in the bucket, if it is one.
+    pub(crate) fn bucket(self) -> Option<Contents> {
+        match self {
+            Self::Bucket(contents, _) => Some(contents),
+            _ => None,
+        }
+    }
+}
+
 // === impl Target ===
 
 impl Target {
@@ -128,7 +155,9 @@ impl Target {
             | Self::SmallBlob
             | Self::MediumBlob
             | Self::LargeBlob => true,
-            Self::ManifestByTag | Self::FewTags | Self::ManyTags | Self::Catalog => false,
+            Self::ManifestByTag | Self::FewTags | Self::ManyTags | Self::Catalog | Self::FewRepositories => {
+                false
+            }
         }
     }
 }
@@ -266,6 +295,27 @@ const fn beside(name: &'static str, title: &'static str, work: Work, budget: &'s
     Row { name, title, setup: Setup::Open, data: Data::OwnSmall, work, unit: Probe, budget, ceilings: &[] }
 }
 
+/// A row on a bucket: near by, or as far away as one in the same country.
+const fn in_bucket(
+    name: &'static str,
+    title: &'static str,
+    data: Data,
+    work: Work,
+    unit: Unit,
+    budget: &'static [Budget],
+) -> Row {
+    Row { name, title, setup: Setup::Open, data, work, unit, budget, ceilings: &[] }
+}
+
+/// Of a bucket, what many requests to it make slow.
+const FEWER_TRIPS: &[Budget] = &[budget(Rate, TimesAtLeast(3.0))];
+/// Of a bucket, what its bytes make slow.
+const AS_FAST: &[Budget] = &[budget(Rate, TimesAtLeast(1.0))];
+const NEAR: Duration = Duration::ZERO;
+const FAR: Duration = Duration::from_millis(20);
+const SMALL_PUSHES: Images =
+    Images { clients: PUSHERS, count: 0, layer_bytes: 16 << 10, content: Content::Distinct };
+
 /// The rows, in the order of the table.
 pub(crate) const ROWS: &[Row] = &[
     requests(
@@ -375,6 +425,86 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     beside("beside-push", "small requests beside a push", Work::BesidePush, BESIDE),
     beside("beside-pull", "small requests beside a pull", Work::BesidePull, BESIDE),
+    in_bucket(
+        "s3-push",
+        "push 256 MiB blob, S3",
+        Data::Bucket(Contents::Empty, NEAR),
+        Work::PushBlobs,
+        Gigabyte,
+        AS_FAST,
+    ),
+    in_bucket(
+        "s3-push-20ms",
+        "push 256 MiB blob, S3 at 20 ms",
+        Data::Bucket(Contents::Empty, FAR),
+        Work::PushBlobs,
+        Gigabyte,
+        AS_FAST,
+    ),
+    in_bucket(
+        "s3-pull",
+        "GET 256 MiB blob, S3, 1 connection",
+        Data::Bucket(Contents::Seeded, NEAR),
+        Work::Download(Target::LargeBlob, 1, Cache::Warm),
+        Gigabyte,
+        AS_FAST,
+    ),
+    in_bucket(
+        "s3-pull-20ms",
+        "GET 256 MiB blob, S3 at 20 ms, 1 connection",
+        Data::Bucket(Contents::Seeded, FAR),
+        Work::Download(Target::LargeBlob, 1, Cache::Warm),
+        Gigabyte,
+        AS_FAST,
+    ),
+    in_bucket(
+        "s3-small-push",
+        "push 16 KiB images, S3, 10 clients",
+        Data::Bucket(Contents::Empty, NEAR),
+        Work::PushImages(SMALL_PUSHES),
+        Image,
+        FEWER_TRIPS,
+    ),
+    in_bucket(
+        "s3-small-push-20ms",
+        "push 16 KiB images, S3 at 20 ms, 10 clients",
+        Data::Bucket(Contents::Empty, FAR),
+        Work::PushImages(SMALL_PUSHES),
+        Image,
+        FEWER_TRIPS,
+    ),
+    in_bucket(
+        "s3-tags",
+        "tags page of 100, a small repository, S3",
+        Data::Bucket(Contents::Seeded, NEAR),
+        Work::Requests(Target::FewTags, PAGERS),
+        Request,
+        FEWER_TRIPS,
+    ),
+    in_bucket(
+        "s3-tags-20ms",
+        "tags page of 100, a small repository, S3 at 20 ms",
+        Data::Bucket(Contents::Seeded, FAR),
+        Work::Requests(Target::FewTags, PAGERS),
+        Request,
+        FEWER_TRIPS,
+    ),
+    in_bucket(
+        "s3-catalog",
+        "catalog page of 100 in 1 000 repositories, S3",
+        Data::Bucket(Contents::Seeded, NEAR),
+        Work::Requests(Target::FewRepositories, PAGERS),
+        Request,
+        FEWER_TRIPS,
+    ),
+    in_bucket(
+        "s3-catalog-20ms",
+        "catalog page of 100 in 1 000 repositories, S3 at 20 ms",
+        Data::Bucket(Contents::Seeded, FAR),
+        Work::Requests(Target::FewRepositories, PAGERS),
+        Request,
+        FEWER_TRIPS,
+    ),
     waits(
         "start",
         "first answer after the start",
@@ -403,6 +533,13 @@ const LEFT_OUT_OF_QUICK: &[&str] = &[
     "tls-get-256m-4",
     "tls-h2-get-256m-4",
     "push-same",
+    "s3-push",
+    "s3-pull",
+    "s3-push-20ms",
+    "s3-pull-20ms",
+    "s3-small-push-20ms",
+    "s3-tags-20ms",
+    "s3-catalog-20ms",
 ];
 
 /// The rows whose names hold one of `filters`; if there is none, all that belong to `extent`.

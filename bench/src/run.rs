@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::bucket::{Buckets, Contents};
 use crate::load::Load;
 use crate::measure::Measurement;
 use crate::metric::{Metric, Sample, Unit, set_added};
@@ -18,7 +19,7 @@ use crate::rows::{Ceiling, Data, Row, Work};
 use crate::scale::Scale;
 use crate::scratch::remove_below;
 use crate::seed::Seed;
-use crate::server::Server;
+use crate::server::{Place, Server};
 use crate::setup::{Secrets, Setup};
 
 /// How often the memory of a server under load is looked at.
@@ -36,6 +37,8 @@ pub(crate) struct Run {
     pub(crate) disk: PathBuf,
     /// On a file system in memory.
     pub(crate) memory: PathBuf,
+    /// Of the rows on S3.
+    pub(crate) buckets: Buckets,
 }
 
 /// What one contender of a row came to.
@@ -54,7 +57,7 @@ pub(crate) struct Series {
 /// Who takes part in a row.
 #[derive(Debug)]
 enum Contender {
-    Server { peer: Peer, setup: Setup, is_baseline: bool, root: PathBuf, running: Option<Box<Server>> },
+    Server { peer: Peer, setup: Setup, is_baseline: bool, place: Place, running: Option<Box<Server>> },
     Ceiling(Ceiling),
 }
 
@@ -91,22 +94,25 @@ impl Run {
     fn contenders(&self, row: &Row) -> Result<Vec<Contender>> {
         let mut contenders = Vec::new();
         for peer in self.peers.iter().copied().filter(|peer| row.suits(*peer)) {
-            let root = self.root(row, peer)?;
+            let place = self.place(row, peer)?;
             for setup in std::iter::once(row.setup).chain(row.setup.baseline()) {
-                let (is_baseline, root) = (setup != row.setup, root.clone());
-                contenders.push(Contender::Server { peer, setup, is_baseline, root, running: None });
+                let (is_baseline, place) = (setup != row.setup, place.clone());
+                contenders.push(Contender::Server { peer, setup, is_baseline, place, running: None });
             }
         }
         contenders.extend(row.ceilings.iter().map(|ceiling| Contender::Ceiling(*ceiling)));
         Ok(contenders)
     }
 
-    /// The tree a peer serves in a row. What is written to is never used again, and deleted when all is over.
-    fn root(&self, row: &Row, peer: Peer) -> Result<PathBuf> {
+    /// What a peer serves in a row. What is written to is never used again, and deleted when all is over.
+    fn place(&self, row: &Row, peer: Peer) -> Result<Place> {
         let name = format!("{}-{}", row.name, peer.name());
         let root = match row.data {
-            Data::Small => return Ok(self.seed.small()),
-            Data::Large => return Ok(self.seed.large()),
+            Data::Small => return Ok(Place::Tree(self.seed.small())),
+            Data::Large => return Ok(Place::Tree(self.seed.large())),
+            Data::Bucket(contents, _) => {
+                return Ok(Place::Bucket(self.buckets.storage(contents, &name, &self.seed)?));
+            }
             Data::OwnSmall | Data::EmptyDisk => self.disk.join(name),
             Data::EmptyMemory => self.memory.join(name),
         };
@@ -114,7 +120,7 @@ impl Run {
         if row.data == Data::OwnSmall {
             self.seed.copy_small(&root)?;
         }
-        Ok(root)
+        Ok(Place::Tree(root))
     }
 
     fn take(&self, row: &Row, contender: &mut Contender, round: usize) -> Result<Sample> {
@@ -126,19 +132,26 @@ impl Run {
             Contender::Ceiling(ceiling) => {
                 Ok(Sample::of(ceiling.take(scale, &self.disk, &self.memory, round)?, row.unit))
             }
-            Contender::Server { peer, setup, root, running, .. } => {
+            Contender::Server { peer, setup, place, running, .. } => {
+                if let Data::Bucket(_, latency) = row.data {
+                    self.buckets.set_latency(latency);
+                }
                 if row.work.needs_a_fresh_process() {
                     *running = None;
                 }
                 if running.is_none() {
                     let folder = self.disk.join("servers");
                     let (programs, secrets) = (&self.programs, &self.secrets);
-                    let server = Server::start(*peer, *setup, programs, secrets, root, &folder)?;
+                    let server = Server::start(*peer, *setup, programs, secrets, place, &folder)?;
                     *running = Some(Box::new(server));
                 }
                 let Some(server) = running else { return Ok(Sample::default()) };
                 let measurement = Measurement { server, seed: &self.seed, scale, round };
-                sample(&measurement, &row.work, row.unit)
+                let sample = sample(&measurement, &row.work, row.unit);
+                if row.data.bucket() == Some(Contents::Empty) {
+                    self.buckets.forget(&format!("{}-{}", row.name, peer.name()));
+                }
+                sample
             }
         }
     }

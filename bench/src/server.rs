@@ -24,6 +24,15 @@ const START_POLL: Duration = Duration::from_micros(500);
 /// How long one that was asked to stop may take before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(3);
 
+/// What a server serves.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// The tree below a folder.
+    Tree(PathBuf),
+    /// A bucket, as the lines below `storage:` have it.
+    Bucket(String),
+}
+
 /// A server; dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -33,8 +42,8 @@ pub(crate) struct Server {
     pub(crate) http1: Endpoint,
     /// HTTP/2.
     pub(crate) http2: Endpoint,
-    /// The tree it serves.
-    pub(crate) root: PathBuf,
+    /// What it serves.
+    pub(crate) place: Place,
     /// From its start to its first answer.
     pub(crate) first_answer: Duration,
     child: Child,
@@ -45,13 +54,13 @@ pub(crate) struct Server {
 // === impl Server ===
 
 impl Server {
-    /// Starts `peer` over the tree at `root` and waits for its first answer; `folder` takes config and log.
+    /// Starts `peer` over `place` and waits for its first answer; `folder` takes config and log.
     pub(crate) fn start(
         peer: Peer,
         setup: Setup,
         programs: &Programs,
         secrets: &Secrets,
-        root: &Path,
+        place: &Place,
         folder: &Path,
     ) -> Result<Self> {
         let program = peer.program(programs).map_err(anyhow::Error::msg)?;
@@ -61,7 +70,7 @@ impl Server {
         fs::create_dir_all(folder)?;
         let stem = format!("{}-{}", peer.name(), http1.port());
         let (config, log) = (folder.join(format!("{stem}.conf")), folder.join(format!("{stem}.log")));
-        fs::write(&config, peer.config(&Site { root, addresses, folder, setup, secrets }))?;
+        fs::write(&config, peer.config(&Site { place, addresses, folder, setup, secrets }))?;
         let output = File::create(&log)?;
         let mut command = peer.command(&program, &config);
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -73,7 +82,7 @@ impl Server {
             setup,
             http1: secrets.http1(setup, http1),
             http2: secrets.http2(setup, http2),
-            root: root.to_owned(),
+            place: place.clone(),
             first_answer: Duration::ZERO,
             processes: Processes::of(child.id()),
             child,

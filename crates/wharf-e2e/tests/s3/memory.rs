@@ -1,0 +1,65 @@
+//! What many large uploads at once take of the registry's memory.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use wharf_testkit::process::let_run;
+use wharf_testkit::s3::{BUCKET, S3Server};
+
+use crate::procfs::Process;
+use crate::programs::{Program, Settings};
+use crate::uploads::Bulk;
+
+const UPLOADS: u64 = 20;
+const UPLOAD_MIB: usize = 256;
+/// What the bucket takes of each part in a second.
+const PART_RATE: u64 = 20_000_000;
+/// `chunksize`.
+const PART_BYTES: u64 = 10 << 20;
+/// Parts that are on their way at the same time, and one that is being filled.
+const PARTS: u64 = 3 + 1;
+/// Everything that has nothing to do with uploads' parts.
+const REST_BYTES: u64 = 60 << 20;
+/// How often memory is looked at.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// The most memory a process has had while `work` went on.
+pub(crate) async fn peak_of<T>(process: &Process, work: impl Future<Output = T>) -> (T, u64) {
+    let (peak, over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let watch = async {
+        while !over.load(Ordering::Relaxed) {
+            peak.fetch_max(process.anonymous_bytes(), Ordering::Relaxed);
+            let_run(INTERVAL).await;
+        }
+    };
+    let work = async {
+        let output = work.await;
+        over.store(true, Ordering::Relaxed);
+        output
+    };
+    let (output, ()) = tokio::join!(work, watch);
+    (output, peak.into_inner())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_large_uploads_take_the_memory_of_their_parts() {
+    let server = S3Server::start();
+    server.sink(PART_RATE);
+    let driver = format!("chunksize: {PART_BYTES}");
+    let settings = Settings { driver: &driver, ..Settings::default() };
+    let registry = Program::tested().start_with(&server, settings);
+    let bulk = Bulk::of_mib(UPLOAD_MIB);
+
+    let uploads = (0..UPLOADS).map(|number| {
+        let (bulk, registry) = (&bulk, &registry);
+        async move { bulk.push(registry, &format!("acme/app{number}"), number, number % 2 == 0).await }
+    });
+    let (_, peak) = peak_of(&registry.process(), join_all(uploads)).await;
+
+    let bound = UPLOADS * PART_BYTES * PARTS + REST_BYTES;
+    println!("RssAnon at most {} MiB of {} MiB", peak >> 20, bound >> 20);
+    assert!(peak <= bound, "RssAnon was {} MiB, which is more than {} MiB", peak >> 20, bound >> 20);
+    assert_eq!(server.unfinished(BUCKET), [""; 0]);
+    registry.stop();
+}
