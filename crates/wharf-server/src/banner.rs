@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::config::{Config, Fsync};
+use crate::config::{Config, StorageDriver};
 use crate::listen::Place;
 
 /// `{}`, the smallest configuration an image can have: the specification's empty descriptor.
@@ -10,10 +10,11 @@ const EMPTY: &str = "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c0
 
 /// What was chosen, how to change it, and what to paste to push a first image.
 pub(crate) fn text(config: &Config, place: &Place) -> String {
-    let fsync = match config.storage.fsync {
-        Fsync::Full => "full",
-        Fsync::Data => "data",
-        Fsync::None => "none",
+    let (variable, durability) = match &config.storage.driver {
+        StorageDriver::Filesystem { fsync, .. } => {
+            ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", format!("fsync {fsync}"))
+        }
+        StorageDriver::S3(_) => ("REGISTRY_STORAGE_S3_BUCKET", "the bucket's".to_owned()),
     };
     let tls = config.http.tls.is_some();
     let deletes = if config.storage.delete_enabled { "enabled" } else { "disabled" };
@@ -21,8 +22,8 @@ pub(crate) fn text(config: &Config, place: &Place) -> String {
         "Wharf registry {version}, without a configuration file.
 
   listening on  {place:<28}(REGISTRY_HTTP_ADDR)
-  images in     {root:<28}(REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY)
-  durability    fsync {fsync}, deletes {deletes}
+  images in     {root:<28}({variable})
+  durability    {durability}, deletes {deletes}
 
 To change it: registry serve config.yml, or set REGISTRY_* variables. {login}
 
@@ -34,7 +35,7 @@ To change it: registry serve config.yml, or set REGISTRY_* variables. {login}
         },
         version = env!("CARGO_PKG_VERSION"),
         place = place.shown(tls),
-        root = config.storage.root.display().to_string(),
+        root = config.storage.driver.location(),
         push = match place {
             Place::Port(address) => push(*address, tls, config.http.prefix.as_deref().unwrap_or("/")),
             // Whoever listens on a socket has a proxy in front of it, whose address we do not know.

@@ -20,6 +20,7 @@ pub use self::auth::{AuthConfig, HtpasswdConfig, JwksPlace, OwnTokensConfig, Tok
 pub use self::cache::{CacheConfig, RedisAddress, RedisConfig, RedisTls};
 pub use self::findings::{ConfigError, UnknownKeys};
 pub use self::source::Source;
+pub use self::storage::{Encryption, Middleware, S3Config, S3Credentials, StorageDriver};
 pub use self::tls::{ClientAuth, ClientTrust, TlsConfig, TlsVersion};
 
 use self::findings::Findings;
@@ -39,6 +40,7 @@ mod nearest;
 mod path;
 mod reader;
 mod source;
+mod storage;
 mod tls;
 mod tree;
 mod web;
@@ -143,10 +145,12 @@ pub enum LogFormat {
 /// Where bytes live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StorageConfig {
-    /// The directory that holds `docker/registry/v2` (`storage.filesystem.rootdirectory`).
-    pub root: PathBuf,
-    /// What is synced before a write is acknowledged (`storage.filesystem.fsync`).
-    pub fsync: Fsync,
+    /// Where the tree is.
+    pub driver: StorageDriver,
+    /// Whether clients may be sent elsewhere for a blob (not `storage.redirect.disable`).
+    pub redirects: bool,
+    /// What changes where they are sent (`middleware.storage`), each in front of those before it.
+    pub middleware: Vec<Middleware>,
     /// Whether clients may delete (`storage.delete.enabled`).
     pub delete_enabled: bool,
     /// How many tags are looked up at once when a manifest is deleted (`storage.tag.concurrencylimit`).
@@ -222,8 +226,8 @@ impl StorageConfig {
     /// Whether looking at a blob costs no more than remembering it would: then it is not remembered.
     #[must_use]
     pub fn looks_are_cheap(&self) -> bool {
-        // One system call, on a directory; nothing else is built.
-        true
+        // One system call on a directory, and a round trip to a bucket.
+        matches!(self.driver, StorageDriver::Filesystem { .. })
     }
 }
 

@@ -14,5 +14,6 @@ mod open_files;
 mod purging;
 pub mod serve;
 mod signals;
+mod stores;
 mod tls;
 mod wiring;

@@ -64,7 +64,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(
         address = bound.place.shown(keeper.is_some()),
         config = %config.source,
-        storage = %config.storage.root.display(),
+        storage = config.storage.driver.location(),
         "serving"
     );
     let (stopping, stopped) = watch::channel(());

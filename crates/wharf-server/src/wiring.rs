@@ -2,39 +2,32 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use wharf_auth::TokenIssuer;
 use wharf_core::{BlobSizes, Missing, Options, Registry, UrlRules, Validation};
 use wharf_http::{AccessLog, Addresses, ExtraHeaders, Limits, TrustedProxies};
 use wharf_store::LayoutMetadata;
-use wharf_store_fs::{FsOptions, FsStore};
 
-use crate::config::{Config, Fsync, HttpConfig, Platforms};
+use crate::config::{Config, HttpConfig, Platforms};
 use crate::descriptors;
+use crate::stores::Stores;
 use crate::tls::Keeper;
 
-/// Opens the store and makes the registry over it.
+/// Opens the stores and makes the registry over it.
 pub(crate) fn registry(config: &Config) -> anyhow::Result<Registry> {
     let storage = &config.storage;
-    let fsync = match storage.fsync {
-        Fsync::Full => wharf_store_fs::Fsync::Full,
-        Fsync::Data => wharf_store_fs::Fsync::Data,
-        Fsync::None => wharf_store_fs::Fsync::None,
-    };
-    let store = FsStore::open(FsOptions { fsync, ..FsOptions::new(&storage.root) }).with_context(|| {
-        format!("the directory of storage.filesystem.rootdirectory, {}", storage.root.display())
-    })?;
-    let mut metadata = LayoutMetadata::new(Arc::new(store.clone()));
+    let Stores { blobs, objects, urls } = Stores::open(storage)?;
+    let mut metadata = LayoutMetadata::new(objects);
     if let Some(concurrency) = storage.tag_concurrency {
         metadata = metadata.with_concurrency(concurrency);
     }
     let options = Options {
         deletes: storage.delete_enabled,
         validation: validation(config),
+        urls,
         sizes: sizes(config)?,
         ..Options::default()
     };
-    Ok(Registry::new(Arc::new(store), Arc::new(metadata), options))
+    Ok(Registry::new(blobs, Arc::new(metadata), options))
 }
 
 /// Who remembers sizes, where that is quicker than looking.

@@ -36,6 +36,9 @@ pub trait Cloud: fmt::Debug + Send + Sync + 'static {
     /// [`Condition::Any`] is an error that says so.
     async fn put(&self, key: &str, bytes: Payload, condition: Condition) -> Result<Stored>;
 
+    /// Whether conditions are heeded here. Asked of the store once, by trying it out, and remembered.
+    async fn honours_conditions(&self) -> Result<bool>;
+
     /// Removes an object; `Ok` when there is none.
     async fn delete(&self, key: &str) -> Result<()>;
 
@@ -157,6 +160,18 @@ pub struct Multipart {
     pub id: String,
     /// When it was opened.
     pub begun: SystemTime,
+}
+
+// === impl Entry ===
+
+impl Entry {
+    /// The whole key; of a level, with the slash at the end.
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Object(found) => &found.key,
+            Self::Level(key) => key,
+        }
+    }
 }
 
 // === impl Object ===

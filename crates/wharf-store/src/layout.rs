@@ -295,6 +295,10 @@ impl MetadataStore for LayoutMetadata {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page<RepositoryName>> {
+        let quickly = self.objects.repositories(prefix, after, limit.saturating_add(1)).await?;
+        if let Some(found) = quickly {
+            return Ok(Page::cut(found, limit));
+        }
         let mut names = Names::new(self.objects(), prefix, after);
         let mut found = Vec::new();
         loop {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use wharf_oci::RepositoryName;
 
 use crate::error::Result;
 use crate::layout::{Dir, Key};
@@ -43,11 +44,23 @@ pub trait Objects: fmt::Debug + Send + Sync + 'static {
     /// [`Dir::holding`] names, or any if it names none.
     async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>>;
 
-    /// `children` of each of `dirs` from the beginning, many questions for the price of a few.
+    /// `children` of each of `dirs` from the beginning, many questions for the price of a few. The first is always
+    /// answered; a store that would have to ask anew for those at the end may leave them out.
     async fn children_of_each(&self, dirs: &[Dir<'_>], limit: usize) -> Result<Vec<Vec<String>>>;
 
     /// Of each of `dirs`, whether `children` would give anything at all; often much cheaper.
     async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>>;
+
+    /// Names of repositories that hold a manifest, in byte order of the whole name, after `after`, at most `limit`, with a
+    /// prefix only that name and those below it: from a store that has a better way than to be asked level by level.
+    async fn repositories(
+        &self,
+        _prefix: Option<&RepositoryName>,
+        _after: Option<&str>,
+        _limit: usize,
+    ) -> Result<Option<Vec<RepositoryName>>> {
+        Ok(None)
+    }
 
     /// Makes the object young again if it is older than `older_than`; returns whether it is there.
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool>;

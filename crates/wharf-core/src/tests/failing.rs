@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use wharf_oci::{ByteRange, Digest};
+use wharf_oci::{ByteRange, Digest, RepositoryName};
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{
     Announced, BlobRead, BlobStat, BlobStore, ByteStream, Error, LayoutMetadata, ListedBlob, MemoryStore,
@@ -190,6 +190,15 @@ impl Objects for FailingStore {
         self.inner.have_children(dirs).await
     }
 
+    async fn repositories(
+        &self,
+        prefix: Option<&RepositoryName>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<Vec<RepositoryName>>> {
+        self.inner.repositories(prefix, after, limit).await
+    }
+
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool> {
         self.call("renew")?;
         self.inner.renew(key, older_than).await
@@ -205,6 +214,10 @@ fn kind(key: &Key<'_>) -> (&'static str, &'static str) {
         Key::TagLink(..) => ("tag", "-tag"),
         Key::TagIndexLink(..) => ("tag history", "-tag history"),
         Key::Referrer(..) => ("referrer", "-referrer"),
-        Key::UploadData(_) | Key::UploadStartedAt(_) | Key::UploadRecord(_) => ("upload", "-upload"),
+        Key::UploadData(_)
+        | Key::UploadStartedAt(_)
+        | Key::UploadRecord(_)
+        | Key::UploadParts(..)
+        | Key::UploadPiece(..) => ("upload", "-upload"),
     }
 }

@@ -7,8 +7,8 @@ use regex::Regex;
 use wharf_auth::Realm;
 
 use super::{
-    AuthConfig, Config, Fsync, HttpConfig, Listen, LogConfig, LogFormat, OwnTokensConfig, Platforms,
-    SecretPlace, StorageConfig, UploadPurging, ValidationConfig,
+    AuthConfig, Config, Fsync, HttpConfig, Listen, LogConfig, LogFormat, Middleware, OwnTokensConfig,
+    Platforms, SecretPlace, StorageConfig, StorageDriver, UploadPurging, ValidationConfig, storage,
 };
 
 impl fmt::Display for Config {
@@ -28,6 +28,19 @@ impl fmt::Display for Config {
             writeln!(formatter, "tokens         {}", tokens(own, self.http.secret.as_ref()))?;
         }
         writeln!(formatter, "storage        {}", self.storage)?;
+        if let StorageDriver::S3(s3) = &self.storage.driver {
+            let (part, memory) = (storage::size(s3.part_bytes), storage::size(s3.upload_bytes()));
+            let at_once = s3.upload_parts_in_flight;
+            writeln!(
+                formatter,
+                "uploads        parts of {part}, {at_once} at once, {memory} of memory each at most"
+            )?;
+            let patience = hours(s3.retry_deadline);
+            writeln!(formatter, "requests       {} at once, tried again for {patience}", s3.max_requests)?;
+        }
+        if let Some(downloads) = downloads(&self.storage) {
+            writeln!(formatter, "downloads      {downloads}")?;
+        }
         if let Some(cache) = &self.cache {
             match self.storage.looks_are_cheap() {
                 true => writeln!(
@@ -130,7 +143,7 @@ fn tokens(own: &OwnTokensConfig, secret: Option<&SecretPlace>) -> String {
 impl fmt::Display for StorageConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let deletes = if self.delete_enabled { "on" } else { "off" };
-        write!(formatter, "filesystem {}, fsync {}, deletes {deletes}", self.root.display(), self.fsync)?;
+        write!(formatter, "{}, deletes {deletes}", self.driver)?;
         if self.read_only {
             formatter.write_str(", read-only")?;
         }
@@ -139,6 +152,36 @@ impl fmt::Display for StorageConfig {
             None => Ok(()),
         }
     }
+}
+
+/// Where clients are sent for a blob, if that may be elsewhere.
+fn downloads(storage: &StorageConfig) -> Option<String> {
+    let mut place = match &storage.driver {
+        StorageDriver::Filesystem { .. } if storage.middleware.is_empty() => return None,
+        _ if !storage.redirects => return Some("served here".to_owned()),
+        StorageDriver::Filesystem { .. } => None,
+        StorageDriver::S3(s3) => {
+            let lifetime = hours(s3.redirect_lifetime);
+            let place = s3.redirect_endpoint.as_deref().unwrap_or("the bucket");
+            Some(format!("sent to {place}, with addresses good for {lifetime}"))
+        }
+    };
+    for middleware in &storage.middleware {
+        place = match middleware {
+            Middleware::Redirect { base_url } => Some(format!("sent to {base_url}")),
+            Middleware::CloudFront { base_url, duration, .. } => Some(format!(
+                "sent to CloudFront at {base_url}, with addresses good for {}",
+                hours(*duration)
+            )),
+            Middleware::Rewrite { scheme, host, trim_path_prefix } => place.map(|place| {
+                let changes = [("scheme", scheme), ("host", host), ("without", trim_path_prefix)];
+                let changes =
+                    changes.into_iter().filter_map(|(what, to)| Some(format!("{what} {}", to.as_ref()?)));
+                format!("{place}, rewritten: {}", changes.collect::<Vec<_>>().join(", "))
+            }),
+        };
+    }
+    Some(place.unwrap_or_else(|| "served here".to_owned()))
 }
 
 fn uploads(purging: Option<UploadPurging>) -> String {

@@ -7,9 +7,11 @@ use super::{AuthConfig, Config, Platform, Platforms, Source, ValidationConfig};
 
 mod access;
 mod auth;
+mod bucket;
 mod cache;
 mod http;
 mod log;
+mod middleware;
 mod storage;
 mod tls;
 

@@ -27,23 +27,23 @@ impl<'a> Reader<'a> {
     }
 
     /// The node at a dotted key, unless it is absent or null.
-    pub(super) fn node(&self, key: &'static str) -> Option<&'a Node> {
+    pub(super) fn node(&self, key: &str) -> Option<&'a Node> {
         self.root.find(key)
     }
 
     /// Whether the key says anything.
-    pub(super) fn is_set(&self, key: &'static str) -> bool {
+    pub(super) fn is_set(&self, key: &str) -> bool {
         self.written(key).is_some()
     }
 
     /// Text, which may be empty; every other read takes empty text for a key that is not there.
-    pub(super) fn text(&mut self, key: &'static str) -> Option<String> {
+    pub(super) fn text(&mut self, key: &str) -> Option<String> {
         let node = self.node(key)?;
         text(node, key, self.findings)
     }
 
     /// Whether the key is there, even with nothing behind it.
-    pub(super) fn is_named(&self, key: &'static str) -> bool {
+    pub(super) fn is_named(&self, key: &str) -> bool {
         let (parent, name) = key.rsplit_once('.').unwrap_or(("", key));
         let parent = self.root.find(parent).and_then(Node::as_mapping);
         parent.is_some_and(|mapping| mapping.get(name).is_some())
@@ -67,6 +67,32 @@ impl<'a> Reader<'a> {
         self.findings.error(&node.place, key, message);
     }
 
+    /// Warns about a value that is somewhere in a list.
+    pub(super) fn warn_at(&mut self, node: &Node, key: &str, message: &str) {
+        self.findings.warning(&node.place, key, message);
+    }
+
+    /// Tells of a key that nobody knows, where keys are not in the table.
+    pub(super) fn unknown_at(&mut self, place: &Place, key: &str, nearest: Option<&str>) {
+        self.findings.unknown_key(place, key, nearest);
+    }
+
+    /// A truth that is somewhere in a list.
+    pub(super) fn flag_at(&mut self, node: &Node, key: &str) -> Option<bool> {
+        flag(node, key, self.findings)
+    }
+
+    /// A scalar that is somewhere in a list, and that `parse` understands.
+    pub(super) fn parsed_at<T>(
+        &mut self,
+        node: &Node,
+        key: &str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        scalar(node, key, expected, self.findings, parse)
+    }
+
     /// Whether something has been reported about a key, or about what is below it.
     pub(super) fn has_errors_at(&self, key: &str) -> bool {
         let is_below = |at: &str| {
@@ -78,26 +104,21 @@ impl<'a> Reader<'a> {
             .any(|error| matches!(error, ConfigError::Key { key, .. } if is_below(key)))
     }
 
-    pub(super) fn flag(&mut self, key: &'static str) -> Option<bool> {
+    pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
         let node = self.written(key)?;
         flag(node, key, self.findings)
     }
 
-    pub(super) fn integer(&mut self, key: &'static str) -> Option<i64> {
+    pub(super) fn integer(&mut self, key: &str) -> Option<i64> {
         self.parsed(key, "a whole number", |text| text.parse().ok())
     }
 
-    pub(super) fn duration(&mut self, key: &'static str) -> Option<Duration> {
+    pub(super) fn duration(&mut self, key: &str) -> Option<Duration> {
         self.parsed(key, "a duration such as 10s or 1h30m", duration::parse)
     }
 
     /// One of a few words, whatever their case; `expected` lists them.
-    pub(super) fn word<T: Copy>(
-        &mut self,
-        key: &'static str,
-        expected: &str,
-        words: &[(&str, T)],
-    ) -> Option<T> {
+    pub(super) fn word<T: Copy>(&mut self, key: &str, expected: &str, words: &[(&str, T)]) -> Option<T> {
         self.parsed(key, expected, |text| {
             words.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, meaning)| *meaning)
         })
@@ -106,7 +127,7 @@ impl<'a> Reader<'a> {
     /// A scalar that `parse` understands.
     pub(super) fn parsed<T>(
         &mut self,
-        key: &'static str,
+        key: &str,
         expected: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
@@ -114,7 +135,7 @@ impl<'a> Reader<'a> {
         scalar(node, key, expected, self.findings, parse)
     }
 
-    pub(super) fn expressions(&mut self, key: &'static str) -> Vec<Regex> {
+    pub(super) fn expressions(&mut self, key: &str) -> Vec<Regex> {
         let mut expressions = Vec::new();
         for (index, item) in self.items(key).iter().enumerate() {
             let key = format!("{key}[{index}]");
@@ -135,7 +156,7 @@ impl<'a> Reader<'a> {
     /// The items of a list that `parse` understands, or nothing where there is no list.
     pub(super) fn list<T>(
         &mut self,
-        key: &'static str,
+        key: &str,
         expected: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
@@ -145,7 +166,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The headers of a section whose keys are their names and whose values are lists.
-    pub(super) fn headers(&mut self, key: &'static str) -> Vec<(HeaderName, HeaderValue)> {
+    pub(super) fn headers(&mut self, key: &str) -> Vec<(HeaderName, HeaderValue)> {
         let mut headers = Vec::new();
         for entry in self.node(key).and_then(Node::as_mapping).iter().flat_map(|mapping| mapping.iter()) {
             let key = format!("{key}.{}", entry.key);
@@ -163,7 +184,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Two texts of every item of a list of mappings, or empty ones where an item leaves one out.
-    pub(super) fn pairs(&mut self, key: &'static str, fields: [&'static str; 2]) -> Vec<[String; 2]> {
+    pub(super) fn pairs(&mut self, key: &str, fields: [&'static str; 2]) -> Vec<[String; 2]> {
         let mut pairs = Vec::new();
         for (index, item) in self.items(key).iter().enumerate() {
             if item.as_mapping().is_none() {
@@ -182,22 +203,23 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports a value that is well formed and yet cannot be.
-    pub(super) fn reject(&mut self, key: &'static str, message: impl Into<String>) {
+    pub(super) fn reject(&mut self, key: &str, message: impl Into<String>) {
         let place = self.place(key);
         self.findings.error(&place, key, message);
     }
 
     /// Warns about a value, or about its absence.
-    pub(super) fn warn(&mut self, key: &'static str, message: &str) {
+    pub(super) fn warn(&mut self, key: &str, message: &str) {
         let place = self.place(key);
         self.findings.warning(&place, key, message);
     }
 
-    fn written(&self, key: &'static str) -> Option<&'a Node> {
+    fn written(&self, key: &str) -> Option<&'a Node> {
         self.node(key).filter(|node| !node.is_empty())
     }
 
-    fn items(&mut self, key: &'static str) -> &'a [Node] {
+    /// The items of a list, or none where there is no list.
+    pub(super) fn items(&mut self, key: &str) -> &'a [Node] {
         self.node(key).map_or(&[], |node| list_items(node, key, self.findings))
     }
 

@@ -5,11 +5,13 @@ use std::path::Path;
 use super::*;
 
 mod access;
+mod bucket;
 mod cache;
 mod drop_in;
 mod errors;
 mod examples;
 mod meaning;
+mod middleware;
 mod tls;
 mod unsupported;
 

@@ -8,5 +8,6 @@ mod lifecycle;
 mod logs;
 mod running;
 mod sockets;
+mod storage;
 mod switches;
 mod tls;

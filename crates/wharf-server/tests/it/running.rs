@@ -38,8 +38,14 @@ pub(crate) struct Running {
 pub(crate) fn start(sections: Sections<'_>) -> Running {
     let address = free_address();
     let scratch = tempfile::tempdir().unwrap();
-    let config = write_config(scratch.path(), &format!("addr: '{address}'"), sections);
-    let mut child = Child::spawn(&mut registry(&config), &scratch.path().join("log"));
+    let config = write_config(scratch.path(), &addr(address), sections);
+    serve(&config, address, scratch)
+}
+
+/// Starts a registry on a file that is written whole, and waits until it listens at `address`.
+#[track_caller]
+pub(crate) fn serve(config: &str, address: SocketAddr, scratch: TempDir) -> Running {
+    let mut child = Child::spawn(&mut registry(config), &scratch.path().join("log"));
     child.wait_for_port(address, LIMIT);
     Running { server: Server::at(address), child, scratch }
 }

@@ -12,8 +12,10 @@
 //!     _uploads/<id>/data                                     bytes of an unfinished upload
 //!     _uploads/<id>/startedat                                RFC 3339, UTC, whole seconds
 //!     _uploads/<id>/wharf-upload                             ours: offset and hash state
+//!     _uploads/<id>/wharf-data/<name>                        ours, in buckets: the bytes, written in parts
+//!     _uploads/<id>/wharf-pieces/<name>                      ours, in buckets: bytes that are not a part yet
 //! ```
-//! A link holds the text of a digest and nothing else. The folder `referrers` and the file `wharf-upload` are ours; the
+//! A link holds the text of a digest and nothing else. The folder `referrers` and what begins with `wharf-` are ours; the
 //! registries we succeed neither read nor mind them.
 
 use wharf_oci::{Algorithm, Digest, RepositoryName, Tag};
@@ -47,6 +49,10 @@ pub enum Key<'a> {
     UploadStartedAt(&'a UploadKey),
     /// What we know of an upload's bytes.
     UploadRecord(&'a UploadKey),
+    /// The bytes of an unfinished upload in a bucket. The name is never used twice, so that nobody completes over it.
+    UploadParts(&'a UploadKey, &'a str),
+    /// Some bytes of an unfinished upload in a bucket, too few for a part.
+    UploadPiece(&'a UploadKey, &'a str),
 }
 
 /// The name of a level of the tree that is listed.
@@ -112,6 +118,8 @@ impl Key<'_> {
             Self::UploadData(key) => with(upload(key), &["/data"]),
             Self::UploadStartedAt(key) => with(upload(key), &["/startedat"]),
             Self::UploadRecord(key) => with(upload(key), &["/wharf-upload"]),
+            Self::UploadParts(key, name) => with(upload(key), &["/wharf-data/", name]),
+            Self::UploadPiece(key, name) => with(upload(key), &["/wharf-pieces/", name]),
         }
     }
 
@@ -122,7 +130,7 @@ impl Key<'_> {
         match self {
             Self::BlobData(_) | Self::LayerLink(..) | Self::RevisionLink(..) => 1,
             Self::UploadData(_) | Self::UploadStartedAt(_) | Self::UploadRecord(_) => 1,
-            Self::TagLink(..) => 2,
+            Self::TagLink(..) | Self::UploadParts(..) | Self::UploadPiece(..) => 2,
             Self::Referrer(..) => 3,
             Self::TagIndexLink(..) => 4,
         }

@@ -39,6 +39,8 @@ fn keys_are_the_paths_of_the_v2_tree() {
         (Key::UploadData(&upload), format!("{repository}/_uploads/0193-ab/data")),
         (Key::UploadStartedAt(&upload), format!("{repository}/_uploads/0193-ab/startedat")),
         (Key::UploadRecord(&upload), format!("{repository}/_uploads/0193-ab/wharf-upload")),
+        (Key::UploadParts(&upload, "n"), format!("{repository}/_uploads/0193-ab/wharf-data/n")),
+        (Key::UploadPiece(&upload, "n"), format!("{repository}/_uploads/0193-ab/wharf-pieces/n")),
     ];
     for (key, path) in rows {
         assert_eq!(key.path(), path);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use wharf_oci::RepositoryName;
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{Objects, Put, PutIf, PutOutcome, Result, put_in_turn};
 
@@ -64,6 +65,16 @@ impl Objects for FlakyObjects {
     async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
         self.faults.pass(Call::HaveChildren).await?;
         self.store.have_children(dirs).await
+    }
+
+    async fn repositories(
+        &self,
+        _prefix: Option<&RepositoryName>,
+        _after: Option<&str>,
+        _limit: usize,
+    ) -> Result<Option<Vec<RepositoryName>>> {
+        // Level by level, where every question may fail.
+        Ok(None)
     }
 
     async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool> {

@@ -32,8 +32,11 @@ fn a_path_has_one_shape() {
     check("health.file.0.uri", Shape::Unknown);
     check("log.fields", Shape::Section);
     check("log.fields.any.thing", Shape::Open(Feature::Built));
-    check("storage.s3", Shape::Named(Feature::OtherDriver));
-    check("storage.s3.bucket", Shape::Named(Feature::OtherDriver));
+    check("storage.gcs", Shape::Named(Feature::OtherDriver));
+    check("storage.gcs.bucket", Shape::Named(Feature::OtherDriver));
+    check("storage.s3.bucket", Shape::Leaf(Feature::Built));
+    check("storage.s3aws.bucket", Shape::Leaf(Feature::Built));
+    check("middleware.storage.0.options.baseurl", Shape::Open(Feature::Built));
     check("storage.tape", Shape::Unknown);
 }
 

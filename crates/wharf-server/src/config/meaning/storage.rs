@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::config::keys::STORAGE_SETTINGS;
 use crate::config::reader::Reader;
 use crate::config::tree::Value;
-use crate::config::{Fsync, StorageConfig, UploadPurging, duration};
+use crate::config::{Fsync, StorageConfig, StorageDriver, UploadPurging, duration};
+
+use super::{bucket, middleware};
 
 const DEFAULT_ROOT: &str = "/var/lib/registry";
 /// Both are those of the registry we replace.
@@ -15,17 +17,30 @@ const DEFAULT_PURGING_INTERVAL: Duration = Duration::from_hours(24);
 
 pub(super) fn read(reader: &mut Reader<'_>) -> StorageConfig {
     drivers(reader);
-    // Nothing here redirects, so either answer is the truth; another value is still a mistake.
-    reader.flag("storage.redirect.disable");
-    let root = reader.text("storage.filesystem.rootdirectory").filter(|root| !root.is_empty());
-    let fsync = [("full", Fsync::Full), ("data", Fsync::Data), ("none", Fsync::None)];
+    let driver = driver(reader);
+    let redirects = !reader.flag("storage.redirect.disable").unwrap_or(false);
+    let middleware = middleware::read(reader, &driver, redirects);
     StorageConfig {
-        root: PathBuf::from(root.unwrap_or_else(|| DEFAULT_ROOT.to_owned())),
-        fsync: reader.word("storage.filesystem.fsync", "full, data or none", &fsync).unwrap_or_default(),
+        driver,
+        redirects,
+        middleware,
         delete_enabled: reader.flag("storage.delete.enabled").unwrap_or(false),
         tag_concurrency: tag_concurrency(reader),
         read_only: reader.flag("storage.maintenance.readonly.enabled").unwrap_or(false),
         upload_purging: upload_purging(reader),
+    }
+}
+
+fn driver(reader: &mut Reader<'_>) -> StorageDriver {
+    // Both names mean the same, as they always have.
+    if let Some(name) = ["s3", "s3aws"].into_iter().find(|name| reader.is_named(&format!("storage.{name}"))) {
+        return StorageDriver::S3(Box::new(bucket::read(reader, name)));
+    }
+    let root = reader.text("storage.filesystem.rootdirectory").filter(|root| !root.is_empty());
+    let fsync = [("full", Fsync::Full), ("data", Fsync::Data), ("none", Fsync::None)];
+    StorageDriver::Filesystem {
+        root: PathBuf::from(root.unwrap_or_else(|| DEFAULT_ROOT.to_owned())),
+        fsync: reader.word("storage.filesystem.fsync", "full, data or none", &fsync).unwrap_or_default(),
     }
 }
 

@@ -188,17 +188,53 @@ const OPERATORS: &[Row] = &[
             ("REGISTRY_STORAGE_S3_BUCKET", "images"),
             ("REGISTRY_STORAGE_S3_SECURE", "true"),
         ],
-        expected: Refused(&[
-            "REGISTRY_STORAGE_S3_BUCKET: storage.s3: this version stores on `filesystem` only",
-        ]),
+        expected: Means(
+            &[
+                "storage        s3 bucket images in eu-central-1, credentials of the environment, deletes off",
+                "downloads      sent to the bucket, with addresses good for 20m",
+            ],
+            &[],
+        ),
+    },
+    Row {
+        name: "the chart with a bucket at home",
+        file: Text("version: 0.1\nstorage: {cache: {}, redirect: {disable: true}}\nhttp: {addr: ':5000'}\n"),
+        variables: &[
+            ("REGISTRY_STORAGE_S3_ACCESSKEY", "012345"),
+            ("REGISTRY_STORAGE_S3_SECRETKEY", "yes"),
+            ("REGISTRY_STORAGE_S3_REGIONENDPOINT", "http://minio:9000"),
+            ("REGISTRY_STORAGE_S3_REGION", "us-east-1"),
+            ("REGISTRY_STORAGE_S3_BUCKET", "images"),
+            ("REGISTRY_STORAGE_S3_ROOTDIRECTORY", "/registry"),
+            ("REGISTRY_STORAGE_S3_ENCRYPT", "false"),
+            ("REGISTRY_STORAGE_S3_SECURE", "false"),
+        ],
+        expected: Means(
+            &[
+                "storage        s3 bucket images at http://minio:9000, below registry/, \
+                     credentials of the configuration, deletes off",
+                "downloads      served here",
+            ],
+            &[],
+        ),
+    },
+    Row {
+        name: "compose: a mirror for downloads",
+        file: IMAGE,
+        variables: &[
+            ("REGISTRY_MIDDLEWARE_STORAGE_0_NAME", "redirect"),
+            ("REGISTRY_MIDDLEWARE_STORAGE_0_OPTIONS_BASEURL", "https://cdn.example.com/images"),
+        ],
+        expected: Means(&["downloads      sent to https://cdn.example.com/images"], IMAGE_WARNINGS),
     },
     Row {
         name: "S3 without any file",
         file: Absent,
-        variables: &[("REGISTRY_STORAGE_S3_BUCKET", "images")],
-        expected: Refused(&[
-            "REGISTRY_STORAGE_S3_BUCKET: storage.s3: this version stores on `filesystem` only",
-        ]),
+        variables: &[("REGISTRY_STORAGE_S3_BUCKET", "images"), ("REGISTRY_STORAGE_S3_REGION", "eu-west-1")],
+        expected: Means(
+            &["storage        s3 bucket images in eu-west-1, credentials of the environment, deletes on"],
+            &[],
+        ),
     },
     Row {
         name: "podman on the same machine",
@@ -300,16 +336,23 @@ const RULES: &[Row] = &[
     Row {
         name: "7: a type replaces all of storage",
         file: BARE,
-        variables: &[("REGISTRY_STORAGE", "s3"), ("REGISTRY_STORAGE_S3_BUCKET", "b")],
-        expected: Refused(&["REGISTRY_STORAGE: storage.s3: this version stores on `filesystem` only"]),
+        variables: &[
+            ("REGISTRY_STORAGE", "s3"),
+            ("REGISTRY_STORAGE_S3_BUCKET", "b"),
+            ("REGISTRY_STORAGE_S3_REGION", "eu-west-1"),
+        ],
+        expected: Means(
+            &["storage        s3 bucket b in eu-west-1, credentials of the environment, deletes off"],
+            &[],
+        ),
     },
     Row {
         name: "7: a parameter adds a driver beside that of the file",
         file: BARE,
         variables: &[("REGISTRY_STORAGE_S3_BUCKET", "b")],
         expected: Refused(&[
-            "REGISTRY_STORAGE_S3_BUCKET: storage.s3: this version stores on `filesystem` only",
             "config.yml:2:10: storage: expected exactly one storage driver, got filesystem, s3",
+            "config.yml: storage.s3.region: missing; set it to the region of the bucket such as eu-central-1",
         ]),
     },
 ];

@@ -175,7 +175,7 @@ fn exactly_one_driver_is_demanded() {
     check_errors(
         &file("storage:\n  filesystem:\n  inmemory:\n"),
         &[
-            "config.yml:4:3: storage.inmemory: this version stores on `filesystem` only",
+            "config.yml:4:3: storage.inmemory: this version stores on `filesystem` and `s3` only",
             "config.yml:3:3: storage: expected exactly one storage driver, got filesystem, inmemory",
         ],
     );

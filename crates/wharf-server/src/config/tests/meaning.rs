@@ -46,7 +46,7 @@ fn variables_are_laid_over_the_built_in_defaults() {
     let text = Source::BuiltIn.read().unwrap();
     let variables = [("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY".to_owned(), "/data".to_owned())];
     let config = Config::parse(Source::BuiltIn, &text, &variables, UnknownKeys::Warn).unwrap();
-    assert_eq!(config.storage.root, Path::new("/data"));
+    assert_eq!(config.storage.driver.location(), "/data");
     assert!(config.storage.delete_enabled);
 }
 
@@ -116,7 +116,7 @@ policy: {repository: {classes: [image, plugin]}}
 #[test]
 fn a_driver_may_be_a_bare_word() {
     let config = config("version: 0.1\nstorage: filesystem\nhttp: {addr: ':5000'}\n");
-    assert_eq!(config.storage.root, Path::new("/var/lib/registry"));
+    assert_eq!(config.storage.driver.location(), "/var/lib/registry");
 }
 
 #[test]

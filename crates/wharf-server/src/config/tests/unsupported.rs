@@ -37,15 +37,17 @@ fn what_protects_is_refused() {
 
 #[test]
 fn what_decides_where_bytes_are_is_refused() {
-    for driver in ["azure", "gcs", "inmemory", "oss", "s3", "s3aws", "swift"] {
+    for driver in ["azure", "gcs", "inmemory", "oss", "swift"] {
         check_errors(
             &format!("version: 0.1\nhttp: {{addr: ':1'}}\nstorage: {{{driver}: {{bucket: b}}}}\n"),
-            &[&format!("config.yml:3:11: storage.{driver}: this version stores on `filesystem` only")],
+            &[&format!(
+                "config.yml:3:11: storage.{driver}: this version stores on `filesystem` and `s3` only"
+            )],
         );
     }
     check_refused(
-        "middleware: {storage: [{name: redirect, options: {baseurl: x}}]}",
-        "config.yml:4:25: middleware.storage[0].name: this version has no middleware",
+        "middleware: {repository: [{name: mine, options: {a: b}}]}",
+        "config.yml:4:28: middleware.repository[0].name: this version has middleware for storage alone",
     );
     check_refused(
         "proxy: {remoteurl: https://registry-1.docker.io}",

@@ -1,0 +1,96 @@
+//! Buckets that are away, and clients that are sent elsewhere.
+
+#![expect(clippy::disallowed_methods, reason = "the file of a test, read by another process")]
+
+use std::fs;
+use std::path::Path;
+
+use wharf_testkit::images::Blob;
+use wharf_testkit::process::{free_address, run_to_failure};
+use wharf_testkit::push;
+
+use crate::running::{Running, Sections, registry, serve, start, write_config};
+
+/// A registry on a bucket at a port where nobody listens.
+fn on_a_bucket_that_is_away(more: &str) -> Running {
+    let (address, nobody) = (free_address(), free_address());
+    let scratch = tempfile::tempdir().unwrap();
+    let s3 = format!(
+        "bucket: images, regionendpoint: 'http://{nobody}', accesskey: AKIA, secretkey: hidden, retrydeadline: 0s"
+    );
+    let text = format!("version: 0.1\nstorage: {{s3: {{{s3}}}}}\nhttp: {{addr: '{address}'}}\n{more}\n");
+    let config = scratch.path().join("config.yml");
+    fs::write(&config, text).unwrap();
+    serve(config.to_str().unwrap(), address, scratch)
+}
+
+#[tokio::test]
+async fn a_start_asks_the_bucket_nothing_and_a_bucket_that_is_away_is_no_absence() {
+    let running = on_a_bucket_that_is_away("");
+
+    assert_eq!(running.server.get("/v2/").send().await.status, 200);
+    let blob = Blob::new(b"anything".to_vec());
+    for target in [format!("/v2/acme/app/blobs/{}", blob.digest), "/v2/acme/app/manifests/latest".to_owned()]
+    {
+        let response = running.server.get(target).send().await;
+        assert!((500..600).contains(&response.status), "{response:?}");
+    }
+
+    let said = running.stop_and_tell();
+    assert!(said.contains("s3://images/"), "{said}");
+    assert!(!said.contains("hidden"), "{said}");
+}
+
+#[tokio::test]
+async fn a_middleware_sends_clients_elsewhere_also_from_a_directory() {
+    let more = "middleware: {storage: [{name: redirect, options: {baseurl: 'https://cdn.example.com/images'}}, \
+                {name: rewrite, options: {host: 'mirror.example.com:8443'}}]}";
+    let running = start(Sections { more, ..Sections::default() });
+    let blob = Blob::new(b"anything".to_vec());
+    push::blob(&running.server, "acme/app", &blob).await;
+
+    let target = format!("/v2/acme/app/blobs/{}", blob.digest);
+    let sent = running.server.get(&target).send().await.expect(307);
+    let hex = blob.digest.hex();
+    let path = format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]);
+    assert_eq!(sent.location(), format!("https://mirror.example.com:8443/images/{path}"));
+    assert_eq!(running.server.head(&target).send().await.status, 200);
+}
+
+#[tokio::test]
+async fn redirects_that_are_disabled_are_off_for_every_middleware() {
+    let more = "middleware: {storage: [{name: redirect, options: {baseurl: 'https://cdn.example.com'}}]}";
+    let running = start(Sections { storage: "redirect: {disable: true}", more, ..Sections::default() });
+    let blob = Blob::new(b"anything".to_vec());
+    push::blob(&running.server, "acme/app", &blob).await;
+
+    let target = format!("/v2/acme/app/blobs/{}", blob.digest);
+    assert_eq!(running.server.get(&target).send().await.expect(200).text(), "anything");
+}
+
+#[test]
+fn a_key_for_cloudfront_that_cannot_be_read_is_one_line() {
+    let scratch = tempfile::tempdir().unwrap();
+    let check = |key: &Path, expected: &str| {
+        let options =
+            format!("baseurl: cdn.example.com, keypairid: K2EXAMPLE, privatekey: '{}'", key.display());
+        let text = format!(
+            "version: 0.1\nstorage: {{s3: {{bucket: images, region: eu-central-1}}}}\nhttp: {{addr: '127.0.0.1:0'}}\n\
+             middleware: {{storage: [{{name: cloudfront, options: {{{options}}}}}]}}\n"
+        );
+        let config = write_config(scratch.path(), "", Sections::default());
+        fs::write(&config, text).unwrap();
+        let output = run_to_failure(&mut registry(&config));
+        assert_eq!(output.status.code(), Some(1));
+        let file = key.display();
+        assert_eq!(
+            output.said(),
+            format!("error: middleware cloudfront, the file of privatekey, {file}: {expected}\n")
+        );
+    };
+
+    check(&scratch.path().join("missing.pem"), "No such file or directory (os error 2)");
+    let wrong = scratch.path().join("wrong.pem");
+    fs::write(&wrong, "a secret that is no key").unwrap();
+    check(&wrong, "the private key is no RSA key in PEM (`BEGIN RSA PRIVATE KEY` or `BEGIN PRIVATE KEY`)");
+}

@@ -1,0 +1,334 @@
+//! One request to the bucket: signed, sent, and sent again while there is hope and time.
+//!
+//! It knows addresses, signatures and statuses, and nothing of what the requests mean.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use object_store::PutPayload;
+use object_store::aws::{AwsAuthorizer, AwsCredential};
+use object_store::client::{
+    HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse, HttpResponseBody,
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use tokio::time::Instant;
+use uuid::Uuid;
+use wharf_oci::{Algorithm, Digest, Hasher};
+use wharf_store::BoxError;
+
+use super::Inner;
+use super::answer::ServiceError;
+use super::http::Patience;
+use crate::cloud::Payload;
+
+/// What need not be escaped in a query; in a path the slash besides.
+const QUERY: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const PATH: AsciiSet = QUERY.remove(b'/');
+
+/// The pause before the second attempt, and the longest. Each is drawn from between half of it and the whole, and the next
+/// is twice as long.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// The least pause when the server asks us to slow down.
+const SLOW_DOWN_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest pause a server may ask for; one that asks for more is told to our caller as a failure sooner.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// The slowest line we wait for when we send: a body has this much time besides what the answer has.
+const SLOWEST_BYTES_PER_SECOND: u64 = 128 * 1024;
+
+/// The longest document we read; a page of a listing has at most about a megabyte.
+const DOCUMENT_LIMIT_BYTES: usize = 16 << 20;
+
+/// Hashing more than this goes to the blocking pool.
+const INLINE_HASH_BYTES: u64 = 64 * 1024;
+
+/// A request.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    /// The object's key; empty for the bucket.
+    pub(super) key: String,
+    pub(super) query: Vec<(&'static str, String)>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Payload,
+    /// How long the server may work on it, besides the usual.
+    pub(super) patience: Duration,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer<B> {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: B,
+}
+
+/// Why nothing good came back, after all attempts.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The server said no.
+    Refused {
+        error: ServiceError,
+        /// Whether an attempt before the last may have been carried out although we did not hear of it.
+        ambiguous: bool,
+    },
+    /// There was no server to say anything, or nothing that makes sense.
+    Broken(BoxError),
+}
+
+/// One attempt that did not succeed.
+enum Attempt {
+    Service(ServiceError),
+    Http(HttpError),
+    Fatal(BoxError),
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unsendable {
+    #[error(
+        "there are no credentials: give `accesskey` and `secretkey`, AWS_… variables, or the machine a role"
+    )]
+    Credentials(#[source] object_store::Error),
+    #[error("the answer is longer than {DOCUMENT_LIMIT_BYTES} bytes")]
+    TooLong,
+}
+
+// === impl Call ===
+
+impl Call {
+    pub(super) fn new(method: Method, key: &str) -> Self {
+        Self {
+            method,
+            key: key.to_owned(),
+            query: Vec::new(),
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+            patience: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((name, value.into()));
+        self
+    }
+
+    /// Adds a header; a value that cannot be one is left out, as it can only come from the options.
+    pub(super) fn header(mut self, name: impl Into<HeaderName>, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(name.into(), value);
+        }
+        self
+    }
+
+    pub(super) fn body(mut self, body: Payload) -> Self {
+        self.body = body;
+        self
+    }
+
+    pub(super) fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    fn size(&self) -> u64 {
+        self.body.iter().map(|piece| piece.len() as u64).sum()
+    }
+
+    fn url(&self, bucket: &str) -> String {
+        let mut url = format!("{bucket}/{}", utf8_percent_encode(&self.key, &PATH));
+        for (index, (name, value)) in self.query.iter().enumerate() {
+            url.push(if index == 0 { '?' } else { '&' });
+            url.push_str(name);
+            url.push('=');
+            url.extend(utf8_percent_encode(value, &QUERY));
+        }
+        url
+    }
+}
+
+/// The path of an object as a copy names its source.
+pub(super) fn source(bucket: &str, key: &str) -> String {
+    format!("{bucket}/{}", utf8_percent_encode(key, &PATH))
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// Sends a request whose answer is a document or nothing, and reads it whole.
+    pub(super) async fn call(&self, call: Call) -> Result<Answer<Bytes>, Failure> {
+        self.persist(&call, async |answer: HttpResponse| {
+            let (head, body) = answer.into_parts();
+            let body = limited(body).await?;
+            match ServiceError::in_success(&body) {
+                Some(error) => Err(Attempt::Service(error)),
+                None => Ok((head, body)),
+            }
+        })
+        .await
+    }
+
+    /// Sends a request whose answer's body is for somebody else to read.
+    pub(super) async fn open(&self, call: &Call) -> Result<Answer<HttpResponseBody>, Failure> {
+        self.persist(call, async |answer: HttpResponse| Ok(answer.into_parts())).await
+    }
+
+    async fn persist<B>(
+        &self,
+        call: &Call,
+        take: impl AsyncFn(HttpResponse) -> Result<(http::response::Parts, B), Attempt>,
+    ) -> Result<Answer<B>, Failure> {
+        let deadline = Instant::now() + self.retry_deadline;
+        let hash = self.hash(call).await;
+        let mut pause = FIRST_PAUSE;
+        let mut ambiguous = false;
+        loop {
+            let failed = match self.attempt(call, hash.as_ref(), &take).await {
+                Ok((head, body)) => {
+                    return Ok(Answer { status: head.status, headers: head.headers, body });
+                }
+                Err(failed) => failed,
+            };
+            let Some(wait) = failed.pause(&mut pause) else { return Err(failed.into_failure(ambiguous)) };
+            if Instant::now() + wait > deadline {
+                return Err(failed.into_failure(ambiguous));
+            }
+            ambiguous |= failed.may_have_been_done();
+            tracing::debug!(method = %call.method, key = call.key, wait_ms = wait.as_millis(), "bucket asked again");
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// One attempt. The permit is for the request and what of the answer is taken here: the body of an object flows at the
+    /// pace of whoever reads it, and must not keep others waiting.
+    async fn attempt<B>(
+        &self,
+        call: &Call,
+        hash: Option<&Digest>,
+        take: &impl AsyncFn(HttpResponse) -> Result<(http::response::Parts, B), Attempt>,
+    ) -> Result<(http::response::Parts, B), Attempt> {
+        let _permit = self.permits.acquire().await.map_err(|closed| Attempt::Fatal(closed.into()))?;
+        let credential = self.credentials.get_credential().await;
+        let credential = credential.map_err(|error| Attempt::Fatal(Unsendable::Credentials(error).into()))?;
+        let request = self.request(call, hash, &credential).map_err(Attempt::Fatal)?;
+        let answer = self.http.execute(request).await.map_err(Attempt::Http)?;
+        if answer.status().is_success() {
+            return take(answer).await;
+        }
+        let (head, body) = answer.into_parts();
+        let body = limited(body).await?;
+        Err(Attempt::Service(ServiceError::new(head.status, &head.headers, &body)))
+    }
+
+    fn request(
+        &self,
+        call: &Call,
+        hash: Option<&Digest>,
+        credential: &AwsCredential,
+    ) -> Result<HttpRequest, BoxError> {
+        let size = call.size();
+        let body = match call.body.as_slice() {
+            [] => HttpRequestBody::empty(),
+            [one] => HttpRequestBody::from(one.clone()),
+            many => HttpRequestBody::from(many.iter().cloned().collect::<PutPayload>()),
+        };
+        let mut request = HttpRequest::new(body);
+        *request.method_mut() = call.method.clone();
+        *request.uri_mut() = call.url(&self.place.url).parse()?;
+        *request.headers_mut() = call.headers.clone();
+        let sending = Duration::from_secs(size / SLOWEST_BYTES_PER_SECOND);
+        request.extensions_mut().insert(Patience(self.answer_timeout + sending + call.patience));
+        AwsAuthorizer::new(credential, "s3", &self.place.region)
+            .with_sign_payload(self.sign_payload)
+            .try_authorize(&mut request, hash.map(Digest::as_bytes))?;
+        request.headers_mut().insert(header::USER_AGENT, self.useragent.clone());
+        if matches!(call.method, Method::PUT | Method::POST) {
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(size));
+        }
+        Ok(request)
+    }
+
+    /// The hash of the body where it is signed: without TLS nothing else protects it.
+    async fn hash(&self, call: &Call) -> Option<Digest> {
+        if !self.sign_payload {
+            return None;
+        }
+        let body = call.body.clone();
+        let hash = move || {
+            let mut hasher = Hasher::new(Algorithm::Sha256);
+            body.iter().for_each(|piece| hasher.update(piece));
+            hasher.finish()
+        };
+        if call.size() <= INLINE_HASH_BYTES {
+            return Some(hash());
+        }
+        match tokio::task::spawn_blocking(hash).await {
+            Ok(digest) => Some(digest),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+}
+
+async fn limited(body: HttpResponseBody) -> Result<Bytes, Attempt> {
+    let mut stream = body.bytes_stream();
+    let first = stream.next().await.transpose().map_err(Attempt::Http)?.unwrap_or_default();
+    let mut whole = None;
+    while let Some(piece) = stream.next().await {
+        let whole = whole.get_or_insert_with(|| BytesMut::from(&first[..]));
+        whole.extend_from_slice(&piece.map_err(Attempt::Http)?);
+        if whole.len() > DOCUMENT_LIMIT_BYTES {
+            return Err(Attempt::Fatal(Unsendable::TooLong.into()));
+        }
+    }
+    Ok(whole.map_or(first, BytesMut::freeze))
+}
+
+// === impl Attempt ===
+
+impl Attempt {
+    /// How long to wait before another; `None` if another will not do better.
+    fn pause(&self, next: &mut Duration) -> Option<Duration> {
+        let drawn = jittered(*next);
+        let wait = match self {
+            Self::Fatal(_) => return None,
+            Self::Http(_) => drawn,
+            Self::Service(error) if !error.is_transient() => return None,
+            Self::Service(error) => {
+                if error.is_slow_down() {
+                    *next = (*next).max(SLOW_DOWN_PAUSE);
+                }
+                let asked = error.retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+                jittered(*next).max(asked)
+            }
+        };
+        *next = (*next * 2).min(LONGEST_PAUSE);
+        Some(wait)
+    }
+
+    fn may_have_been_done(&self) -> bool {
+        match self {
+            Self::Http(error) => !matches!(error.kind(), HttpErrorKind::Connect),
+            Self::Service(error) => error.status.is_server_error() && !error.is_slow_down(),
+            Self::Fatal(_) => false,
+        }
+    }
+
+    fn into_failure(self, ambiguous: bool) -> Failure {
+        match self {
+            Self::Service(error) => Failure::Refused { error, ambiguous },
+            Self::Http(error) => Failure::Broken(error.into()),
+            Self::Fatal(error) => Failure::Broken(error),
+        }
+    }
+}
+
+/// Between half of it and the whole, so that those who failed together do not come back together.
+pub(super) fn jittered(pause: Duration) -> Duration {
+    let random = Uuid::now_v7().as_u128() & 0xffff;
+    let share = f64::from(u16::try_from(random).unwrap_or_default()) / f64::from(u16::MAX);
+    pause.mul_f64(0.5 + share / 2.0)
+}

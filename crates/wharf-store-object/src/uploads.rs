@@ -1,0 +1,168 @@
+//! Uploads in a bucket: bytes that are not a blob yet, and may never be.
+//!
+//! | State | What there is below `_uploads/<id>/` |
+//! |---|---|
+//! | begun | the record |
+//! | short | the record with the bytes in it |
+//! | longer | the record, and bytes in parts of an unfinished object, the last ones in pieces |
+//! | read again | the record, and the finished object: the final digest was of another algorithm |
+//!
+//! An object cannot grow, so what is too short for a part waits in pieces until there is enough, and is read back once:
+//! every byte is sent at most twice and read at most once, however the client cuts its body. An object is never completed
+//! before its digest was verified, unless its key is one that nobody serves.
+//!
+//! Knows nothing of S3: only of [`Cloud`](crate::Cloud).
+
+mod direct;
+mod filling;
+mod ledger;
+mod parts;
+mod publish;
+mod pump;
+mod purge;
+mod record;
+mod session;
+mod sessions;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use std::time::SystemTime;
+
+use futures_util::stream::BoxStream;
+use ledger::Ledger;
+use record::Record;
+use session::Session;
+pub(crate) use sessions::Sessions;
+use sessions::Writer;
+use wharf_oci::Digest;
+use wharf_store::{Announced, ByteStream, Error, Result, UploadKey, UploadStatus};
+
+use crate::BucketStore;
+
+/// How errors name us.
+const BACKEND: &str = "bucket";
+
+/// Opens an upload, empty; what is there under its key goes.
+pub(crate) async fn begin(store: &BucketStore, key: &UploadKey, announced: Announced) -> Result<()> {
+    let now = store.options().clock.now();
+    let (mut writer, _) = store.sessions().write(key, now)?;
+    let record = Record::new(now, announced.algorithm(), store.options().part_bytes.max(1));
+    let ledger = ledger::start(store, key, record).await?;
+    writer.leave(ledger.found, store.options().clock.now());
+    Ok(())
+}
+
+/// Appends at the end; returns the new end.
+pub(crate) async fn append(
+    store: &BucketStore,
+    key: &UploadKey,
+    offset: u64,
+    bytes: ByteStream,
+) -> Result<u64> {
+    let (session, _writer) = open(store, key).await?;
+    let etag = session.ledger.found.etag.clone();
+    let appended = async {
+        session.expect(offset)?;
+        session.receive(bytes).await?.keep().await
+    };
+    settle(store, key, &etag, appended.await).await
+}
+
+/// Where the upload ends and when it was begun.
+pub(crate) async fn status(store: &BucketStore, key: &UploadKey) -> Result<UploadStatus> {
+    let reading = store.sessions().reading(key, store.options().clock.now());
+    let found = ledger::read(store, key).await?.ok_or_else(|| lost(key))?;
+    let status = UploadStatus { offset: found.record.offset(), begun: found.record.begun };
+    if let Some(reading) = reading {
+        reading.keep(found);
+    }
+    Ok(status)
+}
+
+/// Publishes the upload.
+pub(crate) async fn commit(store: &BucketStore, key: &UploadKey, digest: &Digest) -> Result<u64> {
+    let (session, _writer) = open(store, key).await?;
+    let etag = session.ledger.found.etag.clone();
+    settle(store, key, &etag, session.commit(digest).await).await
+}
+
+/// Appends the last bytes, which are all of them if `offset` is 0, and publishes the upload.
+pub(crate) async fn finish(
+    store: &BucketStore,
+    key: &UploadKey,
+    offset: u64,
+    bytes: ByteStream,
+    digest: &Digest,
+) -> Result<u64> {
+    let (session, _writer) = open(store, key).await?;
+    let etag = session.ledger.found.etag.clone();
+    let finished = async {
+        session.expect(offset)?;
+        if offset == 0 {
+            return session.publish_whole(bytes, digest).await;
+        }
+        let same_algorithm = session.ledger.record().algorithm == digest.algorithm();
+        let received = session.receive(bytes).await?;
+        if same_algorithm && matches!(received.end, pump::End::Whole) {
+            return received.publish(digest).await;
+        }
+        received.keep().await?;
+        // Once more from the record: this is the rare way.
+        read_again(store, key).await?.commit(digest).await
+    };
+    settle(store, key, &etag, finished.await).await
+}
+
+/// Forgets the upload and its bytes.
+pub(crate) async fn abort(store: &BucketStore, key: &UploadKey) -> Result<()> {
+    let (_writer, _) = store.sessions().write(key, store.options().clock.now())?;
+    purge::abort(store, key).await
+}
+
+/// Every open upload begun before the given time, and what else is left of uploads from before then.
+pub(crate) fn uploads(store: &BucketStore, begun_before: SystemTime) -> BoxStream<'_, Result<UploadKey>> {
+    purge::old(store, begun_before)
+}
+
+/// The upload, for its one writer in this process. What it says was perhaps read a moment ago, or in vain if another
+/// replica writes meanwhile; whoever relies on it writes on condition, or verifies the bytes.
+async fn open(store: &BucketStore, key: &UploadKey) -> Result<(Session, Writer)> {
+    let (writer, found) = store.sessions().write(key, store.options().clock.now())?;
+    let session = match found {
+        Some(found) => Session::new(store, key, Ledger::new(store, key, found)),
+        None => read_again(store, key).await?,
+    };
+    Ok((session, writer))
+}
+
+async fn read_again(store: &BucketStore, key: &UploadKey) -> Result<Session> {
+    let found = ledger::read(store, key).await?.ok_or_else(|| lost(key))?;
+    Ok(Session::new(store, key, Ledger::new(store, key, found)))
+}
+
+/// Removes what is left of an upload that turned out to be lost, so that every answer from now on is the same; unless it
+/// is another one by now than that of the tag: then it is not lost, but in the hands of another replica.
+async fn settle<T>(store: &BucketStore, key: &UploadKey, etag: &str, result: Result<T>) -> Result<T> {
+    if !matches!(&result, Err(Error::UploadNotFound { .. })) {
+        return result;
+    }
+    match ledger::read(store, key).await? {
+        Some(found) if found.etag != etag => Err(Error::UploadBusy { key: key.clone() }),
+        Some(_) | None => {
+            purge::clear(store, key).await?;
+            result
+        }
+    }
+}
+
+/// The error of an upload that is not there, or of which something is missing.
+fn lost(key: &UploadKey) -> Error {
+    Error::UploadNotFound { key: key.clone() }
+}
+
+/// A name for an object at `offset` of an upload, never used before. Short: a record may hold hundreds.
+fn name(offset: u64) -> String {
+    let random = uuid::Uuid::now_v7().simple().to_string();
+    format!("{offset}-{}", &random[random.len() - 8..])
+}

@@ -1,0 +1,174 @@
+//! The record in the bucket: reading it, and replacing it only if it is still the one that was read.
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+use wharf_store::layout::Key;
+use wharf_store::{Error, Result, Retry, UploadKey};
+
+use super::BACKEND;
+use super::record::{Body, Record};
+use super::sessions::Found;
+use crate::BucketStore;
+use crate::cloud::{Condition, Object, Stored};
+
+/// The record of one upload, in the hands of its writer.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    store: BucketStore,
+    key: UploadKey,
+    /// What stands in the bucket, as far as we know.
+    pub(super) found: Found,
+}
+
+/// The record as it stands.
+pub(super) async fn read(store: &BucketStore, key: &UploadKey) -> Result<Option<Found>> {
+    let place = Key::UploadRecord(key);
+    let Some(object) = store.cloud().get(&store.key(&place), None).await? else { return Ok(None) };
+    let etag = object.meta.etag.clone();
+    let problem = || "no record of an upload that this version can read".to_owned();
+    let record = Record::decode(&collect(object).await?);
+    let record = record.ok_or_else(|| Error::Corrupt { path: place.path(), problem: problem() })?;
+    Ok(Some(Found { record, etag }))
+}
+
+/// All of an object's bytes; only for small ones.
+pub(super) async fn collect(object: Object) -> Result<Bytes> {
+    let size = usize::try_from(object.meta.size).unwrap_or_default();
+    let bytes = object.body.try_fold(Vec::with_capacity(size), |mut bytes, block| async move {
+        bytes.extend_from_slice(&block);
+        Ok(bytes)
+    });
+    Ok(bytes.await.map_err(broken)?.into())
+}
+
+/// The error of a body that did not arrive whole.
+pub(super) fn broken(source: wharf_store::BoxError) -> Error {
+    Error::Backend { backend: BACKEND, operation: "read an object".to_owned(), retry: Retry::Later, source }
+}
+
+/// Writes the first record of an upload, and clears away what was there under the same key.
+pub(super) async fn start(store: &BucketStore, key: &UploadKey, record: Record) -> Result<Ledger> {
+    let conditions = store.cloud().honours_conditions().await?;
+    if conditions && let Some(etag) = write(store, key, &record, Condition::Absent).await? {
+        return Ok(Ledger { store: store.clone(), key: key.clone(), found: Found { record, etag } });
+    }
+    let Some(found) = read(store, key).await? else {
+        let etag = write(store, key, &record, Condition::Any).await?;
+        let etag = etag.ok_or_else(|| Error::UploadBusy { key: key.clone() })?;
+        return Ok(Ledger { store: store.clone(), key: key.clone(), found: Found { record, etag } });
+    };
+    let mut ledger = Ledger { store: store.clone(), key: key.clone(), found };
+    ledger.replace(record).await?;
+    Ok(ledger)
+}
+
+/// Writes a record on a condition; the new tag, or `None` if the condition does not hold.
+async fn write(
+    store: &BucketStore,
+    key: &UploadKey,
+    record: &Record,
+    condition: Condition,
+) -> Result<Option<String>> {
+    let (place, bytes) = (store.key(&Key::UploadRecord(key)), record.encode());
+    if let Stored::Written(etag) = store.cloud().put(&place, vec![bytes.clone()], condition).await? {
+        return Ok(Some(etag));
+    }
+    // The answer to our own write may have been lost, and its repetition refused.
+    let Some(object) = store.cloud().get(&place, None).await? else { return Ok(None) };
+    let etag = object.meta.etag.clone();
+    Ok((collect(object).await? == bytes).then_some(etag))
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    pub(super) fn new(store: &BucketStore, key: &UploadKey, found: Found) -> Self {
+        Self { store: store.clone(), key: key.clone(), found }
+    }
+
+    /// What stands in the bucket.
+    pub(super) fn record(&self) -> &Record {
+        &self.found.record
+    }
+
+    /// Writes `record` over the one that was read, then removes what only the old one named. [`Error::UploadBusy`] if
+    /// another replica was faster; then what only the new one names is removed.
+    pub(super) async fn replace(&mut self, record: Record) -> Result<()> {
+        let condition = match self.store.cloud().honours_conditions().await? {
+            true => Condition::Is(self.found.etag.clone()),
+            false => Condition::Any,
+        };
+        match write(&self.store, &self.key, &record, condition).await? {
+            Some(etag) => {
+                let old = std::mem::replace(&mut self.found, Found { record, etag });
+                self.forget(&old.record, self.record()).await;
+                Ok(())
+            }
+            None => {
+                self.forget(&record, self.record()).await;
+                Err(Error::UploadBusy { key: self.key.clone() })
+            }
+        }
+    }
+
+    /// Removes what `record` names and `kept` does not. What stays behind after a failure is the purger's.
+    async fn forget(&self, record: &Record, kept: &Record) {
+        let name = |body: &Body| match body {
+            Body::Nothing => None,
+            Body::Parts { name, .. } | Body::Whole { name, .. } => Some(name.clone()),
+        };
+        let mut rubbish = Vec::new();
+        if let Some(gone) = name(&record.body)
+            && name(&kept.body).as_ref() != Some(&gone)
+        {
+            let place = self.store.key(&Key::UploadParts(&self.key, &gone));
+            match &record.body {
+                Body::Parts { id, .. } => abandon(&self.store, &place, id).await,
+                Body::Nothing | Body::Whole { .. } => rubbish.push(place),
+            }
+        }
+        let gone = record.tail.pieces.iter().filter(|piece| !kept.tail.pieces.contains(piece));
+        rubbish.extend(gone.map(|piece| self.store.key(&Key::UploadPiece(&self.key, &piece.name))));
+        if !rubbish.is_empty()
+            && let Err(error) = self.store.cloud().delete_all(rubbish).await
+        {
+            tracing::warn!(upload.id = %self.key.id, error = &error as &dyn std::error::Error, "could not remove what an upload no longer needs");
+        }
+    }
+
+    /// Removes the upload whose blob was published from `last`, of which the bucket may know an older state. It counts as
+    /// closed whatever becomes of its objects.
+    pub(super) async fn close(&self, last: &Record) {
+        if let Err(error) = self.remove(last).await {
+            tracing::warn!(upload.id = %self.key.id, error = &error as &dyn std::error::Error, "could not remove a finished upload");
+        }
+    }
+
+    /// Removes the record before all else, for it must not speak of what is gone, and then what it names.
+    async fn remove(&self, last: &Record) -> Result<()> {
+        let cloud = self.store.cloud();
+        cloud.delete(&self.store.key(&Key::UploadRecord(&self.key))).await?;
+        let mut rubbish = Vec::new();
+        for record in [self.record(), last] {
+            let pieces = record.tail.pieces.iter();
+            rubbish.extend(pieces.map(|piece| self.store.key(&Key::UploadPiece(&self.key, &piece.name))));
+            if let Body::Parts { name, .. } | Body::Whole { name, .. } = &record.body {
+                rubbish.push(self.store.key(&Key::UploadParts(&self.key, name)));
+            }
+        }
+        if rubbish.is_empty() {
+            return Ok(());
+        }
+        rubbish.push(self.store.key(&Key::UploadStartedAt(&self.key)));
+        rubbish.sort();
+        rubbish.dedup();
+        cloud.delete_all(rubbish).await
+    }
+}
+
+/// Aborts an unfinished object that nobody needs. What stays behind after a failure is the purger's.
+pub(super) async fn abandon(store: &BucketStore, place: &str, id: &str) {
+    if let Err(error) = store.cloud().abort_multipart(place, id).await {
+        tracing::warn!(key = %place, error = &error as &dyn std::error::Error, "could not abort an unfinished object");
+    }
+}

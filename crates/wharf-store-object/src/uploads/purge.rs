@@ -1,0 +1,250 @@
+//! Uploads that nobody will finish: forgetting one, and finding them all.
+//!
+//! A folder below `_uploads` is an upload, whatever is left in it; so is an unfinished object with such a key.
+
+use std::collections::HashSet;
+use std::time::SystemTime;
+
+use futures_util::stream::{self, BoxStream, StreamExt};
+use wharf_oci::RepositoryName;
+use wharf_store::layout::{Dir, Key};
+use wharf_store::{Error, Result, UploadKey};
+
+use super::record::Body;
+use super::{ledger, lost};
+use crate::BucketStore;
+use crate::cloud::{Entry, Multipart};
+
+/// Keys asked for in one listing, and removed in one request: the most that S3 takes.
+const PAGE: usize = 1000;
+
+/// Sorts after every character of a name, so that a listing that goes on after it skips all that is below the name.
+const AFTER_ALL: char = '~';
+
+/// Removes all that there is of an upload; whether there was anything.
+pub(super) async fn clear(store: &BucketStore, key: &UploadKey) -> Result<bool> {
+    let (cloud, folder) = (store.cloud(), store.dir(&Dir::Upload(key)));
+    let record = ledger::read(store, key).await;
+    // A record that cannot be read names nothing, but its upload must be removable.
+    let record = match record {
+        Err(Error::Corrupt { .. }) => None,
+        read => read?.map(|found| found.record),
+    };
+    // First the record: it must not speak of what is gone.
+    cloud.delete(&store.key(&Key::UploadRecord(key))).await?;
+    let mut found = record.is_some();
+    if let Some(Body::Parts { name, id, .. }) = record.map(|record| record.body) {
+        cloud.abort_multipart(&store.key(&Key::UploadParts(key, &name)), &id).await?;
+    }
+    for Multipart { key, id, .. } in cloud.multiparts(&folder).await?.unwrap_or_default() {
+        cloud.abort_multipart(&key, &id).await?;
+        found = true;
+    }
+    loop {
+        let page = cloud.list(&folder, None, false, PAGE).await?;
+        let keys: Vec<String> = page.entries.into_iter().map(key_of).collect();
+        if keys.is_empty() {
+            return Ok(found);
+        }
+        cloud.delete_all(keys).await?;
+        found = true;
+        if !page.more {
+            return Ok(found);
+        }
+    }
+}
+
+/// Every upload begun before a time. Unfinished objects of that age that are nobody's upload are aborted in passing: a
+/// replica that died while it wrote straight to a blob's key left them, or an older registry's copy.
+pub(super) fn old(store: &BucketStore, before: SystemTime) -> BoxStream<'_, Result<UploadKey>> {
+    let walk = Walk {
+        store,
+        before,
+        folders: vec![Folder::at(store.dir(&Dir::Repositories("")))],
+        found: Vec::new(),
+        known: HashSet::new(),
+        swept: false,
+    };
+    stream::try_unfold(walk, step).boxed()
+}
+
+async fn step(mut walk: Walk<'_>) -> Result<Option<(UploadKey, Walk<'_>)>> {
+    Ok(walk.next().await?.map(|key| (key, walk)))
+}
+
+/// The way through all folders of repositories, deepest first.
+struct Walk<'a> {
+    store: &'a BucketStore,
+    before: SystemTime,
+    folders: Vec<Folder>,
+    /// Found and not yet given out.
+    found: Vec<UploadKey>,
+    /// Given out for an unfinished object of theirs.
+    known: HashSet<UploadKey>,
+    swept: bool,
+}
+
+/// A folder being listed.
+struct Folder {
+    prefix: String,
+    after: Option<String>,
+    /// Levels read and not visited, the last first.
+    levels: Vec<String>,
+    more: bool,
+}
+
+// === impl Folder ===
+
+impl Folder {
+    fn at(prefix: String) -> Self {
+        Self { prefix, after: None, levels: Vec::new(), more: true }
+    }
+}
+
+// === impl Walk ===
+
+impl Walk<'_> {
+    async fn next(&mut self) -> Result<Option<UploadKey>> {
+        if !self.swept {
+            self.sweep().await?;
+            self.swept = true;
+        }
+        loop {
+            if let Some(key) = self.found.pop() {
+                return Ok(Some(key));
+            }
+            let Some(folder) = self.folders.last_mut() else { return Ok(None) };
+            let Some(level) = folder.levels.pop() else {
+                if !self.list().await? {
+                    self.folders.pop();
+                }
+                continue;
+            };
+            let name = level.strip_prefix(&folder.prefix).unwrap_or_default();
+            if name == "_uploads/" {
+                self.look_into(&level).await?;
+            } else if !name.starts_with('_') {
+                self.folders.push(Folder::at(level));
+            }
+        }
+    }
+
+    /// Lists more of the innermost folder; `false` if there is no more.
+    async fn list(&mut self) -> Result<bool> {
+        let Some(folder) = self.folders.last_mut() else { return Ok(false) };
+        if !folder.more {
+            return Ok(false);
+        }
+        let page = self.store.cloud().list(&folder.prefix, folder.after.as_deref(), true, PAGE).await?;
+        let last = page.entries.last().map(|entry| match entry {
+            Entry::Object(found) => found.key.clone(),
+            Entry::Level(level) => format!("{level}{AFTER_ALL}"),
+        });
+        folder.more = page.more && last > folder.after;
+        folder.after = last;
+        let levels = page.entries.into_iter().filter_map(|entry| match entry {
+            Entry::Level(level) => Some(level),
+            Entry::Object(_) => None,
+        });
+        folder.levels = levels.collect();
+        folder.levels.reverse();
+        Ok(true)
+    }
+
+    /// Finds the old uploads of one repository.
+    async fn look_into(&mut self, uploads: &str) -> Result<()> {
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.store.cloud().list(uploads, after.as_deref(), true, PAGE).await?;
+            let mut levels = Vec::new();
+            for entry in page.entries {
+                if let Entry::Level(level) = entry {
+                    after = Some(format!("{level}{AFTER_ALL}"));
+                    levels.push(level);
+                } else {
+                    after = Some(key_of(entry));
+                }
+            }
+            for level in levels {
+                if let Some(key) = self.key(&level)
+                    && !self.known.contains(&key)
+                    && self.is_old(&key).await?
+                {
+                    self.found.push(key);
+                }
+            }
+            if !page.more {
+                self.found.reverse();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether an upload was begun before the time; without a record, whether nothing was written since.
+    async fn is_old(&self, key: &UploadKey) -> Result<bool> {
+        match ledger::read(self.store, key).await {
+            Ok(Some(found)) => return Ok(found.record.begun < self.before),
+            Ok(None) | Err(Error::Corrupt { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let folder = self.store.dir(&Dir::Upload(key));
+        let page = self.store.cloud().list(&folder, None, false, PAGE).await?;
+        let young = |entry: &Entry| matches!(entry, Entry::Object(found) if found.modified >= self.before);
+        Ok(!page.entries.is_empty() && !page.entries.iter().any(young))
+    }
+
+    /// Sees to old unfinished objects: one that is an upload's and that no record speaks of is that upload, found; what
+    /// is nobody's is aborted, and so is what an upload that goes on no longer needs.
+    async fn sweep(&mut self) -> Result<()> {
+        let root = self.store.dir(&Dir::Repositories(""));
+        let Some(tree) = root.strip_suffix("repositories/") else { return Ok(()) };
+        for (place, is_upload) in [(format!("{tree}blobs/"), false), (root.clone(), true)] {
+            let Some(multiparts) = self.store.cloud().multiparts(&place).await? else { return Ok(()) };
+            let before = self.before;
+            for multipart in multiparts.into_iter().filter(|multipart| multipart.begun < before) {
+                match self.key(&multipart.key) {
+                    Some(key) if is_upload => self.sweep_upload(key, &multipart).await?,
+                    _ => self.store.cloud().abort_multipart(&multipart.key, &multipart.id).await?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep_upload(&mut self, key: UploadKey, multipart: &Multipart) -> Result<()> {
+        match ledger::read(self.store, &key).await {
+            Ok(Some(found)) => match &found.record.body {
+                Body::Parts { id, .. } if *id == multipart.id => Ok(()),
+                _ => self.store.cloud().abort_multipart(&multipart.key, &multipart.id).await,
+            },
+            Ok(None) | Err(Error::Corrupt { .. }) => {
+                if self.known.insert(key.clone()) {
+                    self.found.push(key);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The upload that a key belongs to.
+    fn key(&self, place: &str) -> Option<UploadKey> {
+        let below = place.strip_prefix(&self.store.dir(&Dir::Repositories("")))?;
+        let (name, rest) = below.split_once("/_uploads/")?;
+        let repository: RepositoryName = name.parse().ok()?;
+        let id = rest.split('/').next()?.parse().ok()?;
+        Some(UploadKey { repository, id })
+    }
+}
+
+fn key_of(entry: Entry) -> String {
+    match entry {
+        Entry::Object(found) => found.key,
+        Entry::Level(level) => level,
+    }
+}
+
+/// Forgets an upload.
+pub(super) async fn abort(store: &BucketStore, key: &UploadKey) -> Result<()> {
+    if clear(store, key).await? { Ok(()) } else { Err(lost(key)) }
+}

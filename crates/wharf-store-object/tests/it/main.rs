@@ -1,0 +1,9 @@
+//! A bucket as a store, on a server that speaks S3.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod counts;
+mod faults;
+mod harness;
+mod order;
+mod suites;
