@@ -34,7 +34,7 @@ use ledger::Ledger;
 use record::Record;
 use session::Session;
 pub(crate) use sessions::Sessions;
-use sessions::Writer;
+use sessions::{Found, Writer};
 use wharf_oci::Digest;
 use wharf_store::{Announced, ByteStream, Error, Result, UploadKey, UploadStatus};
 
@@ -60,7 +60,7 @@ pub(crate) async fn append(
     offset: u64,
     bytes: ByteStream,
 ) -> Result<u64> {
-    let (session, _writer) = open(store, key).await?;
+    let (session, _writer) = open_at(store, key, offset).await?;
     let etag = session.ledger.found.etag.clone();
     let appended = async {
         session.expect(offset)?;
@@ -82,9 +82,22 @@ pub(crate) async fn status(store: &BucketStore, key: &UploadKey) -> Result<Uploa
 
 /// Publishes the upload.
 pub(crate) async fn commit(store: &BucketStore, key: &UploadKey, digest: &Digest) -> Result<u64> {
-    let (session, _writer) = open(store, key).await?;
-    let etag = session.ledger.found.etag.clone();
-    settle(store, key, &etag, session.commit(digest).await).await
+    let (writer, found) = store.sessions().write(key, store.options().clock.now())?;
+    let remembered = found.is_some();
+    let session = session_of(store, key, found).await?;
+    let mut etag = session.ledger.found.etag.clone();
+    let mut committed = session.commit(digest).await;
+    // What was remembered may be old. Nobody is told that they are wrong before the bucket was asked.
+    if remembered && committed.is_err() {
+        let fresh = read_again(store, key).await?;
+        if fresh.ledger.found.etag != etag {
+            etag = fresh.ledger.found.etag.clone();
+            committed = fresh.commit(digest).await;
+        }
+    }
+    let settled = settle(store, key, &etag, committed).await;
+    drop(writer);
+    settled
 }
 
 /// Appends the last bytes, which are all of them if `offset` is 0, and publishes the upload.
@@ -95,7 +108,7 @@ pub(crate) async fn finish(
     bytes: ByteStream,
     digest: &Digest,
 ) -> Result<u64> {
-    let (session, _writer) = open(store, key).await?;
+    let (session, _writer) = open_at(store, key, offset).await?;
     let etag = session.ledger.found.etag.clone();
     let finished = async {
         session.expect(offset)?;
@@ -125,15 +138,19 @@ pub(crate) fn uploads(store: &BucketStore, begun_before: SystemTime) -> BoxStrea
     purge::old(store, begun_before)
 }
 
-/// The upload, for its one writer in this process. What it says was perhaps read a moment ago, or in vain if another
-/// replica writes meanwhile; whoever relies on it writes on condition, or verifies the bytes.
-async fn open(store: &BucketStore, key: &UploadKey) -> Result<(Session, Writer)> {
+/// The upload, for its one writer in this process, to go on at `offset`. What was read of it a moment ago stands for it
+/// unless it ends elsewhere: then another replica has gone on with it, and the bucket is asked.
+async fn open_at(store: &BucketStore, key: &UploadKey, offset: u64) -> Result<(Session, Writer)> {
     let (writer, found) = store.sessions().write(key, store.options().clock.now())?;
-    let session = match found {
-        Some(found) => Session::new(store, key, Ledger::new(store, key, found)),
-        None => read_again(store, key).await?,
-    };
-    Ok((session, writer))
+    let found = found.filter(|found| found.record.offset() == offset);
+    Ok((session_of(store, key, found).await?, writer))
+}
+
+async fn session_of(store: &BucketStore, key: &UploadKey, found: Option<Found>) -> Result<Session> {
+    match found {
+        Some(found) => Ok(Session::new(store, key, Ledger::new(store, key, found))),
+        None => read_again(store, key).await,
+    }
 }
 
 async fn read_again(store: &BucketStore, key: &UploadKey) -> Result<Session> {

@@ -27,6 +27,9 @@ const MEMORY_BYTES: u64 = 128 << 20;
 /// Longer than a pull needs, shorter than a registry's own patience.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// A key of ours: how long a registry tries before it gives up.
+const IMPATIENT: &str = "chunksize: 5242880\nretrydeadline: 2s";
+
 const FAULTS: [Fault; 7] = [
     Fault::ResetBefore,
     Fault::ResetAfter,
@@ -213,7 +216,8 @@ async fn a_fault_at_any_step_of_a_pull_is_got_over_or_told() {
 /// takes time is the registries' patience.
 async fn out_of_order_from(step: usize, fault: Fault) {
     let server = S3Server::start();
-    let registry = start(&server);
+    let settings = Settings { driver: IMPATIENT, ..Settings::default() };
+    let registry = Program::tested().start_with(&server, settings);
     let what = format!("{fault:?} from {step} on");
     let (old, new) = (image(1), image(2));
     assert!(push_once(&registry, "acme/old", &old, &what).await);

@@ -84,6 +84,10 @@ impl Replicas {
             if head.len() > HEAD_LIMIT || client.read_buf(&mut head).await? == 0 {
                 return Ok(());
             }
+            // Clients try TLS first, and wait long for somebody who waits for the end of a line.
+            if !head[0].is_ascii_uppercase() {
+                return Ok(());
+            }
         };
         let Some(mut replica) = self.next().await else {
             let answer = b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

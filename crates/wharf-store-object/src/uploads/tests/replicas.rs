@@ -262,3 +262,24 @@ async fn an_object_that_somebody_else_completed_is_not_believed() {
         }
     }
 }
+
+/// A proxy may send each request to the next of a few replicas, and then one is back at what it read a moment ago.
+#[tokio::test]
+async fn what_a_replica_remembers_is_not_held_against_a_client() {
+    for chunk in [5_000, 130_000] {
+        let cloud = MemoryCloud::default();
+        let (one, other) = (replica(&cloud), replica(&cloud));
+        let (key, bytes) = (key("a", "u"), noise(3 * chunk));
+        let mut chunks = bytes.chunks(chunk);
+        let mut next = || once(chunks.next().unwrap());
+        one.begin(&key, Announced::Nothing).await.unwrap();
+        let offset = other.append(&key, 0, next()).await.unwrap();
+        let offset = one.append(&key, offset, next()).await.unwrap();
+        assert_eq!(one.status(&key).await.unwrap().offset, offset);
+        let _ = other.append(&key, offset, next()).await.unwrap();
+
+        one.commit(&key, &Digest::of(&bytes)).await.unwrap();
+
+        assert!(blob(&cloud, &Digest::of(&bytes)).unwrap() == bytes);
+    }
+}
