@@ -5,11 +5,13 @@ use std::fmt;
 
 use anyhow::{Context, Result};
 
-/// So much more than written is no reason to fail: no two runs are the same to the last instruction.
-const TOLERANCE: f64 = 0.03;
+/// So much more than written is no reason to fail: no two runs are the same to the last instruction, and processors differ
+/// in which copying loops the C library takes.
+const TOLERANCE: f64 = 0.05;
 
-/// Waking a thread may take one call more or less, now and then. Where no thread is woken one more of a dozen shows.
-const CALLS_TOLERANCE: f64 = 0.03;
+/// Waking a thread takes a call more or less as threads happen to run, 4 % of an upload's on a busy machine. Where no thread
+/// is woken there are a dozen, and one more of them shows.
+const CALLS_TOLERANCE: f64 = 0.07;
 
 /// What one request costs, on average.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -157,11 +159,11 @@ mod tests {
     fn more_than_the_tolerance_fails_and_less_does_not() {
         let written = counts(1000.0, 10.0);
         for (instructions, calls, expected) in [
-            (1029.0, 10.0, Verdict::AsExpected),
-            (1031.0, 10.0, Verdict::Dearer),
+            (1049.0, 10.0, Verdict::AsExpected),
+            (1051.0, 10.0, Verdict::Dearer),
             (1000.0, 11.0, Verdict::Dearer),
             (900.0, 11.0, Verdict::Dearer),
-            (960.0, 10.0, Verdict::Cheaper),
+            (940.0, 10.0, Verdict::Cheaper),
             (1000.0, 9.0, Verdict::Cheaper),
         ] {
             let report = counts(instructions, calls).compare(&written);
