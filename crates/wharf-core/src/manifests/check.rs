@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use futures_util::future::join;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use wharf_oci::{Descriptor, Digest, Manifest, Reference, RepositoryName};
 use wharf_store::Hold;
@@ -64,21 +65,13 @@ impl Registry {
 
     async fn look(&self, repository: &RepositoryName, needed: Needed) -> Result<Looked> {
         let (Needed::Blob(digest) | Needed::Child(digest)) = needed;
-        let mut content = None;
-        if let Needed::Child(digest) = needed {
-            let reference = Reference::Digest(digest);
-            let manifest = self.metadata().manifest(repository, &reference).await;
-            content = manifest.map_err(Error::store)?;
-        }
-        // BuildKit's cache is an index whose children are layers; so a blob will do for a child as well.
-        if content.is_none() {
-            let blob = self.metadata().blob(repository, &digest).await;
-            content = blob.map_err(Error::store)?;
-        }
-        let Some(content) = content else {
+        // A link leads to what it is called after, but for those of an older registry: both are looked at together.
+        let (content, seen) = join(self.content(repository, &needed), self.blobs().stat(&digest)).await;
+        let Some(content) = content? else {
             return Ok(Looked::Missing(digest));
         };
-        let seen = match self.blobs().stat(&content).await {
+        let seen = if content == digest { seen } else { self.blobs().stat(&content).await };
+        let seen = match seen {
             Ok(seen) => seen,
             Err(wharf_store::Error::BlobNotFound { .. }) => {
                 // The client was perhaps told that it is here; the next time it is not, and sends it.
@@ -90,6 +83,20 @@ impl Registry {
         // A collector may take it between the look and the hold, which then says so.
         let hold = self.metadata().hold(&content, &seen).await.map_err(Error::store)?;
         Ok(hold.map_or(Looked::Missing(digest), Looked::There))
+    }
+
+    /// What the repository has under the digest.
+    async fn content(&self, repository: &RepositoryName, needed: &Needed) -> Result<Option<Digest>> {
+        let (Needed::Blob(digest) | Needed::Child(digest)) = needed;
+        if let Needed::Child(digest) = needed {
+            let reference = Reference::Digest(*digest);
+            let manifest = self.metadata().manifest(repository, &reference).await.map_err(Error::store)?;
+            if manifest.is_some() {
+                return Ok(manifest);
+            }
+        }
+        // BuildKit's cache is an index whose children are layers; so a blob will do for a child as well.
+        self.metadata().blob(repository, digest).await.map_err(Error::store)
     }
 }
 
