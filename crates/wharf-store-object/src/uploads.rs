@@ -60,13 +60,17 @@ pub(crate) async fn append(
     offset: u64,
     bytes: ByteStream,
 ) -> Result<u64> {
-    let (session, _writer) = open_at(store, key, offset).await?;
+    let (session, mut writer) = open_at(store, key, offset).await?;
     let etag = session.ledger.found.etag.clone();
     let appended = async {
         session.expect(offset)?;
         session.receive(bytes).await?.keep().await
     };
-    settle(store, key, &etag, appended.await).await
+    let found = settle(store, key, &etag, appended.await).await?;
+    let end = found.record.offset();
+    // The request that comes next may be the last, and goes on from here.
+    writer.leave(found, store.options().clock.now());
+    Ok(end)
 }
 
 /// Where the upload ends and when it was begun.

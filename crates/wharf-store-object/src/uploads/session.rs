@@ -10,6 +10,7 @@ use super::parts::Parts;
 use super::publish::copy_ranges;
 use super::pump::{End, Journal, Pump};
 use super::record::{Body, Record, Tail};
+use super::sessions::Found;
 use super::tail::{self, started_at, unexpected};
 use super::{lost, name};
 use crate::BucketStore;
@@ -121,8 +122,9 @@ impl Session {
 // === impl Received ===
 
 impl Received {
-    /// Writes down what the record does not know. Returns where the upload ends, as an error if the body was broken.
-    pub(super) async fn keep(mut self) -> Result<u64> {
+    /// Writes down what the record does not know. Returns how the bucket has it now; if the body was broken, an error that
+    /// says where the upload ends.
+    pub(super) async fn keep(mut self) -> Result<Found> {
         let stored = self.hasher.bytes_hashed();
         if stored != self.session.ledger.record().offset() {
             self.record.state = self.hasher.save();
@@ -131,7 +133,7 @@ impl Received {
             ledger.replace(self.record).await?;
         }
         match self.end {
-            End::Whole => Ok(stored),
+            End::Whole => Ok(self.session.ledger.found),
             End::Broken(source) => Err(Error::Body { stored, source }),
         }
     }

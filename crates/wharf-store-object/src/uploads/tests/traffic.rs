@@ -86,6 +86,18 @@ async fn a_small_push_is_three_requests_beside_its_record() {
 }
 
 #[tokio::test]
+async fn the_last_request_goes_on_from_what_was_just_written() {
+    let (cloud, store) = scratch();
+    let (key, digest) = (key("a", "u"), Digest::of(b"small"));
+    store.begin(&key, Announced::Nothing).await.unwrap();
+    store.append(&key, 0, once(b"small")).await.unwrap();
+    cloud.take_traffic();
+    store.commit(&key, &digest).await.unwrap();
+    assert_eq!(cloud.take_traffic().calls, ["put", "delete"]);
+    assert_only_blob(&cloud, &digest, b"small");
+}
+
+#[tokio::test]
 async fn what_was_read_a_moment_ago_is_read_again_later() {
     let (cloud, store) = scratch();
     let key = key("a", "u");
