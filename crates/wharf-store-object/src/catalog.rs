@@ -5,6 +5,9 @@
 //! questions side by side. What was not foreseen costs a request; it never changes the answer.
 
 mod ahead;
+mod foresight;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -14,9 +17,11 @@ use wharf_store::Result;
 use wharf_store::layout::{Dir, Names};
 
 use self::ahead::Ahead;
+use self::foresight::Asking;
+pub(crate) use self::foresight::Foresight;
 use crate::BucketStore;
 use crate::cloud::Page;
-use crate::listing::{LOOKS_AT_ONCE, past};
+use crate::listing::{LOOKS_AT_ONCE, Questions, past};
 
 /// The most keys asked for at once, which is what S3 gives.
 const MOST_KEYS: usize = 1000;
@@ -24,8 +29,9 @@ const MOST_KEYS: usize = 1000;
 /// Keys a repository of the smallest kind has: a config, a layer, a manifest, and a tag with its history.
 const FEWEST_KEYS: usize = 5;
 
-/// If more pages than these are still to come, repositories are too large to read all their keys.
-const MORE_PAGES: usize = 4;
+/// If more pages than these are still to come, repositories are too large to read all their keys: folder by folder, a page
+/// of a hundred names takes two small questions for each, which cost about as much.
+const MORE_PAGES: usize = 8;
 
 /// Where a repository keeps the links to its manifests.
 const REVISIONS: &str = "_manifests/revisions/";
@@ -40,7 +46,7 @@ pub(crate) struct Wanted<'a> {
 
 /// Repositories read off pages of keys.
 struct Scan<'a> {
-    store: &'a BucketStore,
+    questions: &'a Questions,
     wanted: Wanted<'a>,
     /// What all keys of repositories begin with.
     top: String,
@@ -56,15 +62,23 @@ pub(crate) async fn repositories(store: &BucketStore, wanted: Wanted<'_>) -> Res
     if wanted.limit == 0 {
         return Ok(Vec::new());
     }
-    let mut scan = Scan::new(store, wanted);
-    let mut ahead = Ahead::new(store);
+    let page = Asking::from(wanted);
+    let questions = store.foresight().ask(store.cloud(), &page).await;
+    let found = read(store, &questions, wanted).await?;
+    store.foresight().remember(page, &questions);
+    Ok(found)
+}
+
+async fn read(store: &BucketStore, questions: &Questions, wanted: Wanted<'_>) -> Result<Vec<RepositoryName>> {
+    let mut scan = Scan::new(questions, top(store), wanted);
+    let mut ahead = Ahead::new(store, questions);
     // Which way is better is not known before; a page of keys and the first question of the other way go together.
     let (page, ()) = tokio::try_join!(scan.page(), ahead.open(wanted))?;
     scan.take(&page);
     while !scan.is_done() {
         if scan.is_slow() {
             ahead.know(scan.found);
-            return walk(store, wanted, ahead).await;
+            return walk(wanted, ahead).await;
         }
         let page = scan.page().await?;
         scan.take(&page);
@@ -74,7 +88,7 @@ pub(crate) async fn repositories(store: &BucketStore, wanted: Wanted<'_>) -> Res
 }
 
 /// Folder by folder.
-async fn walk(store: &BucketStore, wanted: Wanted<'_>, mut ahead: Ahead) -> Result<Vec<RepositoryName>> {
+async fn walk(wanted: Wanted<'_>, mut ahead: Ahead) -> Result<Vec<RepositoryName>> {
     ahead.look(wanted.limit).await?;
     let mut names = Names::new(&ahead, wanted.prefix, wanted.after);
     let mut found = Vec::new();
@@ -89,14 +103,8 @@ async fn walk(store: &BucketStore, wanted: Wanted<'_>, mut ahead: Ahead) -> Resu
         }
         let exist: Vec<Option<RepositoryName>> = stream::iter(candidates)
             .map(|name| {
-                let known = ahead.known(&name);
-                async move {
-                    let exists = match known {
-                        Some(known) => known,
-                        None => exists(store, &name).await?,
-                    };
-                    Ok::<_, wharf_store::Error>(exists.then_some(name))
-                }
+                let ahead = &ahead;
+                async move { Ok::<_, wharf_store::Error>(ahead.exists(&name).await?.then_some(name)) }
             })
             .buffered(LOOKS_AT_ONCE)
             .try_collect()
@@ -106,13 +114,13 @@ async fn walk(store: &BucketStore, wanted: Wanted<'_>, mut ahead: Ahead) -> Resu
 }
 
 /// Whether a repository holds a manifest.
-async fn exists(store: &BucketStore, name: &RepositoryName) -> Result<bool> {
-    let prefix = format!("{}{name}/{REVISIONS}", top(store));
+async fn exists(questions: &Questions, top: &str, name: &RepositoryName) -> Result<bool> {
+    let prefix = format!("{top}{name}/{REVISIONS}");
     let mut after: Option<String> = None;
     loop {
         // One is enough, but what somebody else has put there may be before it.
         let limit = if after.is_none() { 1 } else { MOST_KEYS };
-        let Page { entries, more } = store.cloud().list(&prefix, after.as_deref(), false, limit).await?;
+        let Page { entries, more } = questions.list(&prefix, after.as_deref(), false, limit).await?;
         if entries.iter().filter_map(|entry| entry.key().strip_prefix(&prefix)).any(is_link) {
             return Ok(true);
         }
@@ -140,9 +148,9 @@ fn is_link(below: &str) -> bool {
 // === impl Scan ===
 
 impl<'a> Scan<'a> {
-    fn new(store: &'a BucketStore, wanted: Wanted<'a>) -> Self {
+    fn new(questions: &'a Questions, top: String, wanted: Wanted<'a>) -> Self {
         let at = wanted.after.filter(|after| !after.is_empty()).map(str::to_owned);
-        Self { store, wanted, top: top(store), found: BTreeSet::new(), at, ended: false }
+        Self { questions, wanted, top, found: BTreeSet::new(), at, ended: false }
     }
 
     fn is_done(&self) -> bool {
@@ -163,7 +171,7 @@ impl<'a> Scan<'a> {
         };
         let start = self.at.as_ref().map(|at| format!("{}{at}", self.top));
         let limit = self.wanted.limit.saturating_mul(2 * FEWEST_KEYS).min(MOST_KEYS);
-        self.store.cloud().list(&prefix, start.as_deref(), false, limit).await
+        self.questions.list(&prefix, start.as_deref(), false, limit).await
     }
 
     fn take(&mut self, page: &Page) {
@@ -212,10 +220,10 @@ impl<'a> Scan<'a> {
             .filter_map(|name| name.parse().ok())
             .filter(|name| !self.found.contains(name))
             .collect();
-        let store = self.store;
-        let looks = due
-            .into_iter()
-            .map(|name| async move { Ok::<_, wharf_store::Error>((exists(store, &name).await?, name)) });
+        let (questions, top) = (self.questions, self.top.as_str());
+        let looks = due.into_iter().map(|name| async move {
+            Ok::<_, wharf_store::Error>((exists(questions, top, &name).await?, name))
+        });
         let looks: Vec<(bool, RepositoryName)> =
             stream::iter(looks).buffer_unordered(LOOKS_AT_ONCE).try_collect().await?;
         self.found.extend(looks.into_iter().filter_map(|(exists, name)| exists.then_some(name)));

@@ -5,12 +5,15 @@
 //! yet met that should come before one that was is a beginning of that very key, up to a `-` or `.`; those few are
 //! looked up by themselves. Everything else has its place.
 
+mod questions;
+
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use wharf_store::Result;
 
-use crate::cloud::{Cloud, Entry};
+pub(crate) use self::questions::{Question, Questions};
+use crate::cloud::Entry;
 
 /// The most keys asked for at once, which is what S3 gives.
 const MOST_KEYS: usize = 1000;
@@ -36,7 +39,7 @@ pub(crate) struct Level {
 
 /// A walk over the keys of a level.
 struct Scan<'a> {
-    cloud: &'a dyn Cloud,
+    questions: &'a Questions,
     level: &'a Level,
     /// Only names after this one are wanted.
     after: &'a str,
@@ -50,7 +53,7 @@ struct Scan<'a> {
 
 /// The names of a level after `after`, at most `limit`, in byte order.
 pub(crate) async fn names(
-    cloud: &dyn Cloud,
+    questions: &Questions,
     level: &Level,
     after: Option<&str>,
     limit: usize,
@@ -59,7 +62,7 @@ pub(crate) async fn names(
         return Ok(Vec::new());
     }
     let mut scan = Scan {
-        cloud,
+        questions,
         level,
         after: after.unwrap_or_default(),
         found: BTreeSet::new(),
@@ -98,7 +101,7 @@ impl Scan<'_> {
         let each = self.level.holding.map_or(1, |holding| 1 + holding.matches('/').count());
         let limit = wanted.saturating_mul(each).saturating_add(SPARE_KEYS).min(MOST_KEYS);
         let start = self.at.as_ref().map(|at| self.key(at));
-        let page = self.cloud.list(&self.level.prefix, start.as_deref(), false, limit).await?;
+        let page = self.questions.list(&self.level.prefix, start.as_deref(), false, limit).await?;
         let before = self.found.len();
         for entry in &page.entries {
             if let Some((name, inside)) = self.inside(entry.key())
@@ -127,7 +130,7 @@ impl Scan<'_> {
     async fn read_levels(&mut self, wanted: usize) -> Result<()> {
         let start = self.at.as_ref().map(|at| self.key(at));
         let limit = wanted.saturating_add(SPARE_KEYS).min(MOST_KEYS);
-        let page = self.cloud.list(&self.level.prefix, start.as_deref(), true, limit).await?;
+        let page = self.questions.list(&self.level.prefix, start.as_deref(), true, limit).await?;
         self.ended = !page.more;
         let names = page.entries.iter().filter_map(|entry| match entry {
             Entry::Level(key) => key.strip_prefix(&self.level.prefix)?.strip_suffix('/'),
@@ -162,9 +165,9 @@ impl Scan<'_> {
 
     /// Keeps those of `names` that count.
     async fn look_into(&mut self, names: Vec<String>) -> Result<()> {
-        let (cloud, level) = (self.cloud, self.level);
+        let (questions, level) = (self.questions, self.level);
         let looks = names.into_iter().map(|name| async move {
-            let there = counts(cloud, level, &name).await?;
+            let there = counts(questions, level, &name).await?;
             Ok::<_, wharf_store::Error>(there.then_some(name))
         });
         let there: Vec<Option<String>> =
@@ -186,10 +189,10 @@ pub(crate) fn past(name: &str) -> String {
 }
 
 /// Whether a name is there.
-async fn counts(cloud: &dyn Cloud, level: &Level, name: &str) -> Result<bool> {
+async fn counts(questions: &Questions, level: &Level, name: &str) -> Result<bool> {
     let below = format!("{}{name}/", level.prefix);
     match level.holding {
-        Some(holding) => Ok(cloud.head(&format!("{below}{holding}")).await?.is_some()),
-        None => Ok(!cloud.list(&below, None, false, 1).await?.entries.is_empty()),
+        Some(holding) => Ok(questions.head(&format!("{below}{holding}")).await?.is_some()),
+        None => Ok(!questions.list(&below, None, false, 1).await?.entries.is_empty()),
     }
 }

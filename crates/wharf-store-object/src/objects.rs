@@ -12,7 +12,7 @@ use wharf_store::{Error, Objects, Put, PutIf, PutOutcome, Result};
 use crate::BucketStore;
 use crate::catalog::{self, Wanted};
 use crate::cloud::{Condition, Stored};
-use crate::listing::{self, LOOKS_AT_ONCE, Level};
+use crate::listing::{self, LOOKS_AT_ONCE, Level, Questions};
 use crate::store::whole;
 
 /// How many keys are read at a time to be removed.
@@ -87,7 +87,7 @@ impl Objects for BucketStore {
     }
 
     async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
-        listing::names(&**self.cloud(), &self.level(dir), after, limit).await
+        listing::names(&Questions::of(self.cloud()), &self.level(dir), after, limit).await
     }
 
     async fn children_of_each(&self, dirs: &[Dir<'_>], limit: usize) -> Result<Vec<Vec<String>>> {
@@ -140,13 +140,13 @@ impl BucketStore {
     async fn first_of_each(&self, dirs: &[Dir<'_>], limit: usize) -> Result<Vec<Vec<String>>> {
         let levels: Vec<Level> = dirs.iter().map(|dir| self.level(dir)).collect();
         stream::iter(levels)
-            .map(|level| async move { listing::names(&**self.cloud(), &level, None, limit).await })
+            .map(|level| async move { listing::names(&Questions::of(self.cloud()), &level, None, limit).await })
             .buffered(LOOKS_AT_ONCE)
             .try_collect()
             .await
     }
 
-    fn level(&self, dir: &Dir<'_>) -> Level {
+    pub(crate) fn level(&self, dir: &Dir<'_>) -> Level {
         Level { prefix: self.dir(dir), holding: dir.holding() }
     }
 

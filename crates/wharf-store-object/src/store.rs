@@ -16,6 +16,7 @@ use wharf_store::{
     SystemClock, UploadKey, UploadStatus,
 };
 
+use crate::catalog::Foresight;
 use crate::cloud::{Cloud, Condition, Entry, Found, Meta, Page};
 use crate::uploads;
 
@@ -68,6 +69,7 @@ pub struct BucketStore {
     cloud: Arc<dyn Cloud>,
     options: Arc<BucketOptions>,
     sessions: Arc<uploads::Sessions>,
+    foresight: Foresight,
 }
 
 /// A root as keys have it: without a slash at its beginning, with one at its end, or nothing at all.
@@ -83,7 +85,7 @@ impl BucketStore {
     pub fn open(cloud: Arc<dyn Cloud>, options: BucketOptions) -> Self {
         let root = normalised_root(&options.root);
         let options = Arc::new(BucketOptions { root, ..options });
-        Self { cloud, options, sessions: Arc::default() }
+        Self { cloud, options, sessions: Arc::default(), foresight: Foresight::default() }
     }
 
     /// Where the objects are.
@@ -109,6 +111,11 @@ impl BucketStore {
     /// What this process remembers of uploads for a moment.
     pub(crate) fn sessions(&self) -> &uploads::Sessions {
         &self.sessions
+    }
+
+    /// What this process has asked for pages of the catalog.
+    pub(crate) fn foresight(&self) -> &Foresight {
+        &self.foresight
     }
 
     fn blob_key(&self, digest: &Digest) -> String {

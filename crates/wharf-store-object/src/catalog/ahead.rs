@@ -10,9 +10,9 @@ use wharf_oci::RepositoryName;
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{Objects, Put, PutIf, PutOutcome, Result};
 
-use super::{Wanted, exists};
+use super::{Wanted, exists, top};
 use crate::BucketStore;
-use crate::listing::LOOKS_AT_ONCE;
+use crate::listing::{self, LOOKS_AT_ONCE, Questions};
 
 /// Names read of a folder, as many as the walk asks for at first.
 const NAMES_OF_A_FOLDER: usize = 256;
@@ -27,6 +27,7 @@ type Place = (String, Option<String>);
 #[derive(Debug)]
 pub(super) struct Ahead {
     store: BucketStore,
+    questions: Questions,
     folders: HashMap<Place, Vec<String>>,
     exist: HashMap<String, bool>,
     /// Folders whose inside comes next, the nearest first.
@@ -36,13 +37,22 @@ pub(super) struct Ahead {
 // === impl Ahead ===
 
 impl Ahead {
-    pub(super) fn new(store: &BucketStore) -> Self {
-        Self { store: store.clone(), folders: HashMap::new(), exist: HashMap::new(), next: Vec::new() }
+    pub(super) fn new(store: &BucketStore, questions: &Questions) -> Self {
+        Self {
+            store: store.clone(),
+            questions: questions.clone(),
+            folders: HashMap::new(),
+            exist: HashMap::new(),
+            next: Vec::new(),
+        }
     }
 
-    /// Whether the repository has a manifest, if that is known.
-    pub(super) fn known(&self, name: &RepositoryName) -> Option<bool> {
-        self.exist.get(name.as_str()).copied()
+    /// Whether the repository has a manifest.
+    pub(super) async fn exists(&self, name: &RepositoryName) -> Result<bool> {
+        match self.exist.get(name.as_str()) {
+            Some(known) => Ok(*known),
+            None => exists(&self.questions, &top(&self.store), name).await,
+        }
     }
 
     /// These have one.
@@ -95,11 +105,10 @@ impl Ahead {
     }
 
     async fn read(&self, places: Vec<Place>) -> Result<Vec<(Place, Vec<String>)>> {
-        let store = &self.store;
         stream::iter(places)
             .map(|(path, after)| async move {
                 let dir = Dir::Repositories(&path);
-                let names = store.children(&dir, after.as_deref(), NAMES_OF_A_FOLDER).await?;
+                let names = self.names(&dir, after.as_deref(), NAMES_OF_A_FOLDER).await?;
                 Ok(((path, after), names))
             })
             .buffered(LOOKS_AT_ONCE)
@@ -108,14 +117,17 @@ impl Ahead {
     }
 
     async fn which_exist(&self, paths: Vec<String>) -> Result<Vec<(String, bool)>> {
-        let store = &self.store;
         let names = paths.into_iter().filter(|path| !self.exist.contains_key(path));
         let names: Vec<RepositoryName> = names.filter_map(|path| path.parse().ok()).collect();
         stream::iter(names)
-            .map(|name| async move { Ok((name.to_string(), exists(store, &name).await?)) })
+            .map(|name| async move { Ok((name.to_string(), self.exists(&name).await?)) })
             .buffered(LOOKS_AT_ONCE)
             .try_collect()
             .await
+    }
+
+    async fn names(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        listing::names(&self.questions, &self.store.level(dir), after, limit).await
     }
 
     /// The beginning of a folder's listing, if that was read.
@@ -169,7 +181,7 @@ impl Objects for Ahead {
     async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
         match self.answer(dir, after, limit) {
             Some(names) => Ok(names),
-            None => self.store.children(dir, after, limit).await,
+            None => self.names(dir, after, limit).await,
         }
     }
 
