@@ -20,6 +20,11 @@ const SEEDED: &str = "seeded";
 /// The most repositories of a catalog that the registry we succeed reads through for each page in acceptable time.
 const REPOSITORIES: usize = 1_000;
 
+/// The images of each of them, as a repository that is built every day has after two weeks.
+const IMAGES: usize = 10;
+/// The most tags of a repository in the bucket.
+const TAGS: usize = 10_000;
+
 /// What is in a bucket at the beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contents {
@@ -75,30 +80,54 @@ pub(crate) fn repositories(shape: &Shape) -> usize {
     shape.repositories.min(REPOSITORIES)
 }
 
+/// The tags of the larger repository that has many.
+pub(crate) fn tags(shape: &Shape) -> usize {
+    shape.tags[1].min(TAGS)
+}
+
 fn fill(server: &S3Server, seed: &Seed) -> Result<()> {
     let put = |key: Key<'_>, bytes: Bytes| server.put(SEEDED, &key.path(), bytes);
-    let link = |digest: &Digest| Bytes::from(digest.to_string());
     let name = RepositoryName::from_str(REPOSITORY)?;
     let large = &seed.contents.large_blobs;
     for (file, digest) in seed.files(large)?.iter().zip(large) {
         let digest = Digest::from_str(digest)?;
         put(Key::BlobData(&digest), std::fs::read(file)?.into());
-        put(Key::LayerLink(&name, &digest), link(&digest));
+        link(server, Key::LayerLink(&name, &digest), &digest);
     }
     let manifest = Image::random(1).manifest;
     let digest = manifest.digest;
     put(Key::BlobData(&digest), manifest.bytes);
     let shape = &seed.contents.shape;
-    let tagged = RepositoryName::from_str(&seed::repository_of_tags(shape.tags[0]))?;
-    put(Key::RevisionLink(&tagged, &digest), link(&digest));
-    for index in 0..shape.tags[0] {
-        let tag = Tag::from_str(&seed::tag_name(index))?;
-        put(Key::TagIndexLink(&tagged, &tag, &digest), link(&digest));
-        put(Key::TagLink(&tagged, &tag), link(&digest));
+    for tags in [shape.tags[0], tags(shape)] {
+        let tagged = RepositoryName::from_str(&seed::repository_of_tags(tags))?;
+        link(server, Key::RevisionLink(&tagged, &digest), &digest);
+        (0..tags).try_for_each(|index| fill_tag(server, &tagged, index, &digest))?;
     }
-    for index in 0..repositories(shape) {
-        let name = RepositoryName::from_str(&seed::repository_name(index))?;
-        put(Key::RevisionLink(&name, &digest), link(&digest));
+    (0..repositories(shape)).try_for_each(|index| fill_repository(server, index))
+}
+
+/// The links of some images of one layer each; nobody reads their bytes.
+fn fill_repository(server: &S3Server, index: usize) -> Result<()> {
+    let name = RepositoryName::from_str(&seed::repository_name(index))?;
+    for image in 0..IMAGES {
+        let digest = |part: &str| Digest::of(format!("{part} {image} of {name}").as_bytes());
+        for blob in [digest("config"), digest("layer")] {
+            link(server, Key::LayerLink(&name, &blob), &blob);
+        }
+        let manifest = digest("manifest");
+        link(server, Key::RevisionLink(&name, &manifest), &manifest);
+        fill_tag(server, &name, image, &manifest)?;
     }
     Ok(())
+}
+
+fn fill_tag(server: &S3Server, name: &RepositoryName, index: usize, digest: &Digest) -> Result<()> {
+    let tag = Tag::from_str(&seed::tag_name(index))?;
+    link(server, Key::TagIndexLink(name, &tag, digest), digest);
+    link(server, Key::TagLink(name, &tag), digest);
+    Ok(())
+}
+
+fn link(server: &S3Server, key: Key<'_>, digest: &Digest) {
+    server.put(SEEDED, &key.path(), digest.to_string());
 }

@@ -195,7 +195,11 @@ impl Measurement<'_> {
             Target::SmallBlob | Target::BlobHead => &contents.small_blobs,
             Target::MediumBlob => &contents.medium_blobs,
             Target::LargeBlob => &contents.large_blobs,
-            Target::FewTags | Target::ManyTags | Target::Catalog | Target::FewRepositories => &[],
+            Target::FewTags
+            | Target::ManyTags
+            | Target::BucketTags
+            | Target::Catalog
+            | Target::FewRepositories => &[],
         }
     }
 
@@ -217,6 +221,7 @@ impl Measurement<'_> {
             }
             Target::FewTags => tag_pages(shape.tags[0]),
             Target::ManyTags => tag_pages(shape.tags[1]),
+            Target::BucketTags => tag_pages(bucket::tags(shape)),
             Target::Catalog => catalog_pages(shape.repositories),
             Target::FewRepositories => catalog_pages(bucket::repositories(shape)),
         }
