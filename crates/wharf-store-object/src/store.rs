@@ -70,6 +70,7 @@ pub struct BucketStore {
     options: Arc<BucketOptions>,
     sessions: Arc<uploads::Sessions>,
     foresight: Foresight,
+    blocks: uploads::Blocks,
 }
 
 /// A root as keys have it: without a slash at its beginning, with one at its end, or nothing at all.
@@ -85,7 +86,13 @@ impl BucketStore {
     pub fn open(cloud: Arc<dyn Cloud>, options: BucketOptions) -> Self {
         let root = normalised_root(&options.root);
         let options = Arc::new(BucketOptions { root, ..options });
-        Self { cloud, options, sessions: Arc::default(), foresight: Foresight::default() }
+        Self {
+            cloud,
+            options,
+            sessions: Arc::default(),
+            foresight: Foresight::default(),
+            blocks: uploads::Blocks::default(),
+        }
     }
 
     /// Where the objects are.
@@ -116,6 +123,11 @@ impl BucketStore {
     /// What this process has asked for pages of the catalog.
     pub(crate) fn foresight(&self) -> &Foresight {
         &self.foresight
+    }
+
+    /// The memory of uploads' parts.
+    pub(crate) fn blocks(&self) -> &uploads::Blocks {
+        &self.blocks
     }
 
     fn blob_key(&self, digest: &Digest) -> String {

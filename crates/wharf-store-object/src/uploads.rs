@@ -13,6 +13,7 @@
 //!
 //! Knows nothing of S3: only of [`Cloud`](crate::Cloud).
 
+mod blocks;
 mod direct;
 mod filling;
 mod ledger;
@@ -29,6 +30,7 @@ mod tests;
 
 use std::time::SystemTime;
 
+pub(crate) use blocks::Blocks;
 use futures_util::stream::BoxStream;
 use ledger::Ledger;
 use record::Record;

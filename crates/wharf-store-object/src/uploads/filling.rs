@@ -1,56 +1,84 @@
-//! A part while it fills: what was received is kept as it came, and hashed in batches.
+//! A part while it fills: what was received is copied together, and hashed in batches.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 
+use super::blocks::{BLOCK_BYTES, Block, Blocks};
 use crate::cloud::Payload;
 
-/// Shorter pieces are copied together: each costs a record of its own in memory, and may hold a whole buffer of the
-/// connection alive, so that a client that sends byte by byte would cost many times its bytes.
-const SMALL_BYTES: usize = 4 * 1024;
-
-/// So long get pieces that were copied together.
-const GATHERED_BYTES: usize = 64 * 1024;
+/// The first block of a body whose first piece is shorter. Those after it are as long as all before, up to a whole one: most
+/// bodies are short, and there may be thousands at once.
+const FIRST_BYTES: usize = 16 * 1024;
 
 /// What was received for the next part.
 #[derive(Debug)]
 pub(super) struct Filling {
+    blocks: Blocks,
+    /// Full blocks, and the last one when there is no more to come.
     chunks: Payload,
-    /// Small pieces after the last chunk.
-    small: BytesMut,
+    /// The block that fills.
+    open: Option<Block>,
     /// Bytes that still fit.
     room: u64,
+    /// The length of the next block.
+    next: usize,
     /// How many of the chunks went to the hasher.
     hashed: usize,
     unhashed: u64,
 }
 
 impl Filling {
-    /// Room for so many bytes.
-    pub(super) fn new(room: u64) -> Self {
-        Self { chunks: Vec::new(), small: BytesMut::new(), room, hashed: 0, unhashed: 0 }
+    /// Room for the first so many bytes of a body.
+    pub(super) fn first(blocks: &Blocks, room: u64) -> Self {
+        Self { next: 0, ..Self::later(blocks, room) }
+    }
+
+    /// Room for so many bytes of a body that is known to be long.
+    pub(super) fn later(blocks: &Blocks, room: u64) -> Self {
+        Self {
+            blocks: blocks.clone(),
+            chunks: Vec::new(),
+            open: None,
+            room,
+            next: BLOCK_BYTES,
+            hashed: 0,
+            unhashed: 0,
+        }
     }
 
     /// Takes what fits of a piece and returns the rest.
     pub(super) fn push(&mut self, mut chunk: Bytes) -> Option<Bytes> {
-        let fits = usize::try_from(self.room).unwrap_or(usize::MAX).min(chunk.len());
-        let rest = chunk.split_off(fits);
-        let length = chunk.len() as u64;
-        (self.room, self.unhashed) = (self.room - length, self.unhashed + length);
-        if chunk.len() >= SMALL_BYTES {
-            self.seal();
-            self.chunks.push(chunk);
-        } else {
-            self.small.extend_from_slice(&chunk);
-            if self.small.len() >= GATHERED_BYTES {
+        while !chunk.is_empty() && self.room > 0 {
+            let fits = chunk.len().min(self.room());
+            let mut block = self.open.take().unwrap_or_else(|| self.block(fits));
+            let taken = block.push(&chunk[..fits]);
+            chunk.advance(taken);
+            self.room -= taken as u64;
+            let full = block.is_full() || self.is_full();
+            self.open = Some(block);
+            if full {
                 self.seal();
             }
         }
-        (!rest.is_empty()).then_some(rest)
+        (!chunk.is_empty()).then_some(chunk)
     }
 
-    fn seal(&mut self) {
-        if !self.small.is_empty() {
-            self.chunks.push(self.small.split().freeze());
+    /// The next block, when so many bytes are there to be copied.
+    fn block(&mut self, waiting: usize) -> Block {
+        let length = self.next.max(waiting).clamp(FIRST_BYTES, BLOCK_BYTES).min(self.room());
+        self.next += length;
+        self.blocks.take(length)
+    }
+
+    fn room(&self) -> usize {
+        usize::try_from(self.room).unwrap_or(usize::MAX)
+    }
+
+    /// Nothing more comes, or nothing more fits into the block.
+    pub(super) fn seal(&mut self) {
+        if let Some(block) = self.open.take() {
+            let bytes = block.freeze();
+            self.unhashed += bytes.len() as u64;
+            self.chunks.push(bytes);
         }
     }
 
@@ -58,13 +86,13 @@ impl Filling {
         self.room == 0
     }
 
+    /// How much there is for the hasher.
     pub(super) fn unhashed(&self) -> u64 {
         self.unhashed
     }
 
     /// What the hasher has not seen; from now on it has.
     pub(super) fn take_unhashed(&mut self) -> Payload {
-        self.seal();
         let chunks = self.chunks[self.hashed..].to_vec();
         (self.hashed, self.unhashed) = (self.chunks.len(), 0);
         chunks
@@ -81,25 +109,43 @@ impl Filling {
 mod tests {
     use super::*;
 
+    fn bytes(length: u32) -> Vec<u8> {
+        (0..length).map(|number| number.to_le_bytes()[0]).collect()
+    }
+
     #[test]
     fn bytes_come_out_as_they_went_in_whatever_their_pieces() {
-        for size in [1, 100, SMALL_BYTES - 1, SMALL_BYTES, 100_000] {
-            let bytes: Vec<u8> = (0..300_000_u32).map(|number| number.to_le_bytes()[0]).collect();
-            let (mut filling, mut hashed) = (Filling::new(200_000), Vec::new());
-            let mut rest = Vec::new();
-            for chunk in bytes.chunks(size) {
-                rest.extend(filling.push(Bytes::copy_from_slice(chunk)).into_iter().flatten());
-                if filling.unhashed() > 50_000 {
-                    hashed.extend(filling.take_unhashed().concat());
+        let bytes = bytes(1_500_000);
+        for size in [1, 100, 4096, 100_000, 1_500_000] {
+            for new in [Filling::first, Filling::later] {
+                let (mut filling, mut hashed) = (new(&Blocks::default(), 1_000_000), Vec::new());
+                let mut rest = Vec::new();
+                for chunk in bytes.chunks(size) {
+                    rest.extend(filling.push(Bytes::copy_from_slice(chunk)).into_iter().flatten());
+                    if filling.unhashed() > 50_000 {
+                        hashed.extend(filling.take_unhashed().concat());
+                    }
                 }
+                hashed.extend(filling.take_unhashed().concat());
+                assert!(filling.is_full());
+                let kept = filling.into_payload();
+                assert!(kept.len() <= 10, "{size}: {}", kept.len());
+                assert!(kept.concat() == bytes[..1_000_000] && rest == bytes[1_000_000..]);
+                assert!(hashed == bytes[..1_000_000]);
             }
-            hashed.extend(filling.take_unhashed().concat());
-            assert!(filling.is_full());
-            let kept = filling.into_payload();
-            assert!(kept.len() <= 200_000 / SMALL_BYTES + 1, "{size}: {}", kept.len());
-            assert!(
-                kept.concat() == bytes[..200_000] && hashed == bytes[..200_000] && rest == bytes[200_000..]
-            );
         }
+    }
+
+    #[test]
+    fn a_short_body_takes_little_memory() {
+        let mut filling = Filling::first(&Blocks::default(), 10 << 20);
+        assert!(filling.push(Bytes::from(bytes(1000))).is_none());
+        assert_eq!((filling.unhashed(), filling.next), (0, FIRST_BYTES));
+        filling.seal();
+        assert_eq!((filling.unhashed(), filling.take_unhashed().concat()), (1000, bytes(1000)));
+
+        let mut filling = Filling::first(&Blocks::default(), 10 << 20);
+        assert!(filling.push(Bytes::from(bytes(50_000))).is_none());
+        assert_eq!((filling.unhashed(), filling.next), (50_000, 50_000));
     }
 }

@@ -126,7 +126,7 @@ impl Pump {
             first: (None, None),
             part_bytes,
             stream,
-            filling: Filling::new(part_bytes),
+            filling: Filling::first(store.blocks(), part_bytes),
             rest: None,
             end: None,
             hasher: Some(hasher),
@@ -137,7 +137,8 @@ impl Pump {
 
     /// With `tail` bytes before the first ones.
     pub(super) fn after(mut self, tail: u64, part_bytes: u64) -> Self {
-        (self.part_bytes, self.filling) = (part_bytes, Filling::new(part_bytes.saturating_sub(tail)));
+        self.part_bytes = part_bytes;
+        self.filling = Filling::first(self.store.blocks(), part_bytes.saturating_sub(tail));
         self
     }
 
@@ -177,11 +178,17 @@ impl Pump {
                 saved = saved(&mut self.journal), if saving => saved?,
                 next = self.stream.next(), if receiving => match next {
                     Some(Ok(chunk)) => self.rest = self.filling.push(chunk),
-                    Some(Err(error)) => self.end = Some(End::Broken(error)),
-                    None => self.end = Some(End::Whole),
+                    Some(Err(error)) => self.ended(End::Broken(error)),
+                    None => self.ended(End::Whole),
                 },
             }
         }
+    }
+
+    /// Nothing more comes.
+    fn ended(&mut self, end: End) {
+        self.end = Some(end);
+        self.filling.seal();
     }
 
     /// Whether the next bytes may come.
@@ -226,7 +233,8 @@ impl Pump {
 
     /// Sends the part that is full.
     fn launch(&mut self, state: Vec<u8>) -> Result<()> {
-        let full = std::mem::replace(&mut self.filling, Filling::new(self.part_bytes));
+        let next = Filling::later(self.store.blocks(), self.part_bytes);
+        let full = std::mem::replace(&mut self.filling, next);
         let (before, beside) = std::mem::take(&mut self.first);
         self.launched = true;
         self.parts.launch(before, full.into_payload(), beside, state)

@@ -122,30 +122,15 @@ async fn a_whole_body_goes_straight_to_its_place() {
     assert_only_blob(&cloud, &digest, &bytes);
 }
 
-/// Bytes that know how many of their kind are alive.
-struct Alive(Vec<u8>, Arc<(AtomicUsize, AtomicUsize)>);
-
-impl AsRef<[u8]> for Alive {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        self.1.0.fetch_sub(self.0.len(), Ordering::Relaxed);
-    }
-}
-
-fn counted(length: usize, size: usize) -> (ByteStream, Arc<(AtomicUsize, AtomicUsize)>) {
-    let alive = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
-    let counts = Arc::clone(&alive);
+/// A body that looks, for each of its pieces, how much memory the store's uploads have, and notes the most.
+fn watched(store: &BucketStore, length: usize, size: usize) -> (ByteStream, Arc<AtomicUsize>) {
+    let peak = Arc::new(AtomicUsize::new(0));
+    let (blocks, most) = (store.blocks().clone(), Arc::clone(&peak));
     let chunks = (0..length / size).map(move |_| {
-        let now = counts.0.fetch_add(size, Ordering::Relaxed) + size;
-        counts.1.fetch_max(now, Ordering::Relaxed);
-        Ok(Bytes::from_owner(Alive(vec![7; size], Arc::clone(&counts))))
+        most.fetch_max(blocks.lent_bytes(), Ordering::Relaxed);
+        Ok(Bytes::from(vec![7; size]))
     });
-    (stream::iter(chunks).boxed(), alive)
+    (stream::iter(chunks).boxed(), peak)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,7 +140,7 @@ async fn memory_is_bounded_however_slow_the_cloud_is() {
     for finish in [false, true] {
         let key = key("a", "u");
         store.begin(&key, Announced::Nothing).await.unwrap();
-        let (body, alive) = counted(30 * PART, PART / 10);
+        let (body, peak) = watched(&store, 30 * PART, PART / 10);
         let digest = Digest::of(&vec![7; 30 * PART]);
         let upload = async {
             if finish {
@@ -167,8 +152,7 @@ async fn memory_is_bounded_however_slow_the_cloud_is() {
         // The cloud takes a part only when the store has nothing else to do.
         let feeder = async {
             for _ in 0..30 {
-                while alive.0.load(Ordering::Relaxed) < 3 * PART && alive.1.load(Ordering::Relaxed) < 3 * PART
-                {
+                while store.blocks().lent_bytes() < 3 * PART && peak.load(Ordering::Relaxed) < 3 * PART {
                     tokio::task::yield_now().await;
                 }
                 for _ in 0..50 {
@@ -179,9 +163,10 @@ async fn memory_is_bounded_however_slow_the_cloud_is() {
         };
         let (uploaded, ()) = tokio::join!(upload, feeder);
         assert_eq!(uploaded.unwrap(), 30 * PART as u64);
-        let peak = alive.1.load(Ordering::Relaxed);
+        let peak = peak.load(Ordering::Relaxed);
         assert!(peak > 2 * PART, "parts did not overlap: {peak}");
-        assert!(peak <= 4 * PART + PART / 10, "{peak}");
+        assert!(peak <= 4 * PART, "{peak}");
+        assert_eq!(store.blocks().lent_bytes(), 0);
     }
 }
 
