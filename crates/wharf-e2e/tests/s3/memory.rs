@@ -40,6 +40,7 @@ pub(crate) async fn peak_of<T>(process: &Process, work: impl Future<Output = T>)
 }
 
 /// Uploads of so many MiB at once into a bucket that takes so many bytes of each part in a second.
+#[expect(clippy::print_stdout, reason = "how near the bound it came is what a test's output is read for")]
 async fn assert_bounded(upload_mib: usize, part_rate: u64) {
     let server = S3Server::start();
     server.sink(part_rate);
