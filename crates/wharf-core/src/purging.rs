@@ -23,6 +23,12 @@ impl Registry {
     /// finished or removed meanwhile is nobody's concern.
     pub async fn purge_uploads(&self, begun_before: SystemTime, dry_run: bool) -> Result<Purged> {
         let mut purged = Purged::default();
+        if !dry_run && let Err(error) = self.blobs().sweep(begun_before).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "could not remove what old writers left"
+            );
+        }
         let mut old = self.blobs().uploads(begun_before);
         while let Some(key) = old.try_next().await.map_err(Error::store)? {
             purged.found += 1;

@@ -211,6 +211,10 @@ impl BlobStore for BucketStore {
     fn uploads(&self, begun_before: SystemTime) -> BoxStream<'_, Result<UploadKey>> {
         uploads::uploads(self, begun_before)
     }
+
+    async fn sweep(&self, begun_before: SystemTime) -> Result<()> {
+        uploads::sweep(self, begun_before).await
+    }
 }
 
 impl BucketStore {

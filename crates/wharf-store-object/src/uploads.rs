@@ -139,6 +139,11 @@ pub(crate) async fn abort(store: &BucketStore, key: &UploadKey) -> Result<()> {
     purge::abort(store, key).await
 }
 
+/// Aborts unfinished objects begun before the given time that are nobody's upload.
+pub(crate) async fn sweep(store: &BucketStore, begun_before: SystemTime) -> Result<()> {
+    purge::sweep(store, begun_before).await
+}
+
 /// Every open upload begun before the given time, and what else is left of uploads from before then.
 pub(crate) fn uploads(store: &BucketStore, begun_before: SystemTime) -> BoxStream<'_, Result<UploadKey>> {
     purge::old(store, begun_before)

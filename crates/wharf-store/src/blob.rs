@@ -85,7 +85,15 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     async fn abort(&self, key: &UploadKey) -> Result<()>;
 
     /// Every open upload begun before the given time, for the purger.
+    ///
+    /// Looking removes nothing.
     fn uploads(&self, begun_before: SystemTime) -> BoxStream<'_, Result<UploadKey>>;
+
+    /// Removes what writers that are gone have left, if it is older than the given time and no upload's. Most stores have no
+    /// such things.
+    async fn sweep(&self, _begun_before: SystemTime) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What a store knows about a blob without reading it.

@@ -146,6 +146,10 @@ impl BlobStore for FailingStore {
     fn uploads(&self, begun_before: SystemTime) -> BoxStream<'_, Result<UploadKey>> {
         self.inner.uploads(begun_before)
     }
+
+    async fn sweep(&self, begun_before: SystemTime) -> Result<()> {
+        self.inner.sweep(begun_before).await
+    }
 }
 
 #[async_trait::async_trait]

@@ -35,7 +35,7 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The least pause when the server asks us to slow down.
 const SLOW_DOWN_PAUSE: Duration = Duration::from_millis(500);
 
-/// The longest pause a server may ask for; one that asks for more is told to our caller as a failure sooner.
+/// The longest pause a server may ask for; whoever asks for more is not asked again.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// The slowest line we wait for when we send: a body has this much time besides what the answer has.
@@ -301,7 +301,10 @@ impl Attempt {
                 if error.is_slow_down() {
                     *next = (*next).max(SLOW_DOWN_PAUSE);
                 }
-                let asked = error.retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
+                let asked = error.retry_after.unwrap_or_default();
+                if asked > LONGEST_RETRY_AFTER {
+                    return None;
+                }
                 jittered(*next).max(asked)
             }
         };
@@ -331,4 +334,22 @@ pub(super) fn jittered(pause: Duration) -> Duration {
     let random = Uuid::now_v7().as_u128() & 0xffff;
     let share = f64::from(u16::try_from(random).unwrap_or_default()) / f64::from(u16::MAX);
     pause.mul_f64(0.5 + share / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_gets_the_pause_it_asks_for_and_is_left_alone_when_that_is_too_long() {
+        let pause_of = |seconds: u64| {
+            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, seconds.into())]);
+            let error = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, &headers, b"");
+            Attempt::Service(error).pause(&mut FIRST_PAUSE.clone())
+        };
+        assert!(pause_of(0).unwrap() < Duration::from_secs(1));
+        assert!(pause_of(3).unwrap() >= Duration::from_secs(3));
+        assert!(pause_of(60).is_some());
+        assert!(pause_of(61).is_none() && pause_of(u64::MAX).is_none());
+    }
 }

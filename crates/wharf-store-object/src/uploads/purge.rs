@@ -54,8 +54,59 @@ pub(super) async fn clear(store: &BucketStore, key: &UploadKey) -> Result<bool> 
     }
 }
 
-/// Every upload begun before a time. Unfinished objects of that age that are nobody's upload are aborted in passing: a
-/// replica that died while it wrote straight to a blob's key left them, or an older registry's copy.
+/// Aborts unfinished objects begun before a time that are nobody's upload: a replica that died while it wrote straight to a
+/// blob's key left them, or an older registry's copy, or an upload that goes on and no longer needs them.
+pub(super) async fn sweep(store: &BucketStore, before: SystemTime) -> Result<()> {
+    for left in unfinished(store, before).await? {
+        if let Left::Nobodys(Multipart { key, id, .. }) = left {
+            store.cloud().abort_multipart(&key, &id).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What an unfinished object is part of.
+enum Left {
+    Nobodys(Multipart),
+    /// An upload without a record that can be read.
+    Upload(UploadKey),
+}
+
+/// The unfinished objects begun before a time, but for those that the record of their upload speaks of.
+async fn unfinished(store: &BucketStore, before: SystemTime) -> Result<Vec<Left>> {
+    let root = store.dir(&Dir::Repositories(""));
+    let mut left = Vec::new();
+    let Some(tree) = root.strip_suffix("repositories/") else { return Ok(left) };
+    for place in [format!("{tree}blobs/"), root.clone()] {
+        let Some(multiparts) = store.cloud().multiparts(&place).await? else { return Ok(left) };
+        for multipart in multiparts.into_iter().filter(|multipart| multipart.begun < before) {
+            let Some(key) = upload_of(store, &multipart.key) else {
+                left.push(Left::Nobodys(multipart));
+                continue;
+            };
+            match ledger::read(store, &key).await {
+                Ok(Some(found)) => match &found.record.body {
+                    Body::Parts { id, .. } if *id == multipart.id => {}
+                    _ => left.push(Left::Nobodys(multipart)),
+                },
+                Ok(None) | Err(Error::Corrupt { .. }) => left.push(Left::Upload(key)),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(left)
+}
+
+/// The upload that a key belongs to.
+fn upload_of(store: &BucketStore, place: &str) -> Option<UploadKey> {
+    let below = place.strip_prefix(&store.dir(&Dir::Repositories("")))?;
+    let (name, rest) = below.split_once("/_uploads/")?;
+    let repository: RepositoryName = name.parse().ok()?;
+    let id = rest.split('/').next()?.parse().ok()?;
+    Some(UploadKey { repository, id })
+}
+
+/// Every upload begun before a time.
 pub(super) fn old(store: &BucketStore, before: SystemTime) -> BoxStream<'_, Result<UploadKey>> {
     let walk = Walk {
         store,
@@ -63,7 +114,7 @@ pub(super) fn old(store: &BucketStore, before: SystemTime) -> BoxStream<'_, Resu
         folders: vec![Folder::at(store.dir(&Dir::Repositories("")))],
         found: Vec::new(),
         known: HashSet::new(),
-        swept: false,
+        looked: false,
     };
     stream::try_unfold(walk, step).boxed()
 }
@@ -81,7 +132,7 @@ struct Walk<'a> {
     found: Vec<UploadKey>,
     /// Given out for an unfinished object of theirs.
     known: HashSet<UploadKey>,
-    swept: bool,
+    looked: bool,
 }
 
 /// A folder being listed.
@@ -105,9 +156,9 @@ impl Folder {
 
 impl Walk<'_> {
     async fn next(&mut self) -> Result<Option<UploadKey>> {
-        if !self.swept {
-            self.sweep().await?;
-            self.swept = true;
+        if !self.looked {
+            self.look_at_unfinished().await?;
+            self.looked = true;
         }
         loop {
             if let Some(key) = self.found.pop() {
@@ -166,7 +217,7 @@ impl Walk<'_> {
                 }
             }
             for level in levels {
-                if let Some(key) = self.key(&level)
+                if let Some(key) = upload_of(self.store, &level)
                     && !self.known.contains(&key)
                     && self.is_old(&key).await?
                 {
@@ -193,47 +244,16 @@ impl Walk<'_> {
         Ok(!page.entries.is_empty() && !page.entries.iter().any(young))
     }
 
-    /// Sees to old unfinished objects: one that is an upload's and that no record speaks of is that upload, found; what
-    /// is nobody's is aborted, and so is what an upload that goes on no longer needs.
-    async fn sweep(&mut self) -> Result<()> {
-        let root = self.store.dir(&Dir::Repositories(""));
-        let Some(tree) = root.strip_suffix("repositories/") else { return Ok(()) };
-        for (place, is_upload) in [(format!("{tree}blobs/"), false), (root.clone(), true)] {
-            let Some(multiparts) = self.store.cloud().multiparts(&place).await? else { return Ok(()) };
-            let before = self.before;
-            for multipart in multiparts.into_iter().filter(|multipart| multipart.begun < before) {
-                match self.key(&multipart.key) {
-                    Some(key) if is_upload => self.sweep_upload(key, &multipart).await?,
-                    _ => self.store.cloud().abort_multipart(&multipart.key, &multipart.id).await?,
-                }
+    /// Finds the uploads of which there is nothing but an unfinished object.
+    async fn look_at_unfinished(&mut self) -> Result<()> {
+        for left in unfinished(self.store, self.before).await? {
+            if let Left::Upload(key) = left
+                && self.known.insert(key.clone())
+            {
+                self.found.push(key);
             }
         }
         Ok(())
-    }
-
-    async fn sweep_upload(&mut self, key: UploadKey, multipart: &Multipart) -> Result<()> {
-        match ledger::read(self.store, &key).await {
-            Ok(Some(found)) => match &found.record.body {
-                Body::Parts { id, .. } if *id == multipart.id => Ok(()),
-                _ => self.store.cloud().abort_multipart(&multipart.key, &multipart.id).await,
-            },
-            Ok(None) | Err(Error::Corrupt { .. }) => {
-                if self.known.insert(key.clone()) {
-                    self.found.push(key);
-                }
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The upload that a key belongs to.
-    fn key(&self, place: &str) -> Option<UploadKey> {
-        let below = place.strip_prefix(&self.store.dir(&Dir::Repositories("")))?;
-        let (name, rest) = below.split_once("/_uploads/")?;
-        let repository: RepositoryName = name.parse().ok()?;
-        let id = rest.split('/').next()?.parse().ok()?;
-        Some(UploadKey { repository, id })
     }
 }
 

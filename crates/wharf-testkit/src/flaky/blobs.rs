@@ -102,4 +102,8 @@ impl BlobStore for FlakyBlobs {
     fn uploads(&self, begun_before: SystemTime) -> BoxStream<'_, Result<UploadKey>> {
         self.streamed(Call::Uploads, self.store.uploads(begun_before))
     }
+
+    async fn sweep(&self, begun_before: SystemTime) -> Result<()> {
+        self.store.sweep(begun_before).await
+    }
 }

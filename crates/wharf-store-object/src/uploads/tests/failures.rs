@@ -83,6 +83,7 @@ async fn purge(store: &BucketStore, cloud: &MemoryCloud) {
     while let Some(key) = old.next().await {
         store.abort(&key.unwrap()).await.unwrap();
     }
+    store.sweep(cloud.clock.now()).await.unwrap();
 }
 
 macro_rules! ways {

@@ -35,6 +35,8 @@ async fn old_multiparts_are_purged_and_young_ones_left() {
     let found = old(&store, &cloud).await;
 
     assert_eq!(found, [dead, foreign]);
+    assert_eq!(cloud.unfinished().len(), 5, "looking removes nothing");
+    store.sweep(cloud.clock.now() - WEEK).await.unwrap();
     assert_eq!(cloud.unfinished().len(), 4, "one was nobody's");
     for key in &found {
         store.abort(key).await.unwrap();
@@ -70,6 +72,8 @@ async fn a_young_upload_keeps_its_parts_and_loses_its_rubbish() {
     store.begin(&key, Announced::Nothing).await.unwrap();
     store.append(&key, 0, once(&bytes)).await.unwrap();
     assert!(old(&store, &cloud).await.is_empty());
+    assert_eq!(cloud.unfinished().len(), 2);
+    store.sweep(cloud.clock.now() - WEEK).await.unwrap();
     assert_eq!(cloud.unfinished().len(), 1);
     store.commit(&key, &Digest::of(&bytes)).await.unwrap();
     assert_only_blob(&cloud, &Digest::of(&bytes), &bytes);
