@@ -196,6 +196,8 @@ impl Work {
 const CONNECTIONS: usize = 8;
 /// Connections of rows with pages.
 const PAGERS: usize = 4;
+/// Connections of a row that is to be about the server where every request waits: four of them keep nobody busy.
+const CROWD: usize = 64;
 /// Clients that push images at the same time.
 const PUSHERS: usize = 10;
 
@@ -498,6 +500,14 @@ pub(crate) const ROWS: &[Row] = &[
         ONE_TRIP,
     ),
     in_bucket(
+        "s3-tags-crowd-20ms",
+        "tags page of 100, S3 at 20 ms, 64 connections",
+        Data::Bucket(Contents::Seeded, FAR),
+        Work::Requests(Target::FewTags, CROWD),
+        Request,
+        FEWER_TRIPS,
+    ),
+    in_bucket(
         "s3-tags-many",
         "tags page of 100 in 10 000 tags, S3",
         Data::Bucket(Contents::Seeded, NEAR),
@@ -563,6 +573,7 @@ const LEFT_OUT_OF_QUICK: &[&str] = &[
     "s3-pull-20ms",
     "s3-small-push-20ms",
     "s3-tags-20ms",
+    "s3-tags-crowd-20ms",
     "s3-tags-many",
     "s3-tags-many-20ms",
     "s3-catalog-20ms",
