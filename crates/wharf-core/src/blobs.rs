@@ -43,12 +43,6 @@ impl Registry {
         Ok(info)
     }
 
-    /// [`blob`](Self::blob) for an answer that promises the bytes: nothing that is only remembered will do.
-    pub(crate) async fn stored_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<BlobInfo> {
-        let content = self.blob_content(repository, digest).await?;
-        self.look_at(repository, digest, content).await
-    }
-
     /// Opens the whole blob.
     pub async fn open_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<OpenBlob> {
         let content = self.blob_content(repository, digest).await?;

@@ -49,6 +49,14 @@ pub enum Error {
         /// Where it ends.
         stored: u64,
     },
+    /// A final request met another request that writes or commits the upload; repeated later it gets the result.
+    #[error("upload {id} of {repository} is in use by another request; repeat this one in a moment")]
+    UploadBusy {
+        /// The repository.
+        repository: RepositoryName,
+        /// The upload.
+        id: UploadId,
+    },
     /// The content is not what its digest says.
     #[error("content hashes to {actual}, not {expected}")]
     DigestMismatch {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod blobs;
+mod commits;
 mod error;
 mod events;
 mod listings;

@@ -1,6 +1,7 @@
 //! Mounts (end-11): a blob that is there already becomes a blob of this repository too.
 
 use wharf_oci::{Digest, RepositoryName};
+use wharf_store::Held;
 
 use crate::error::{Error, Result};
 use crate::events::EventKind;
@@ -44,7 +45,8 @@ impl Registry {
             }
             stat => stat.map_err(Error::store)?,
         };
-        let Some(_hold) = self.metadata().hold(&content, &stat).await.map_err(Error::store)? else {
+        let held = Held { content: &content, seen: &stat, link: None };
+        let Some(_hold) = self.metadata().hold(&held).await.map_err(Error::store)? else {
             return Ok(None);
         };
         let change = self.change(cause);

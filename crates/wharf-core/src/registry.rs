@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wharf_oci::RepositoryName;
 use wharf_store::{BlobSizes, BlobStore, BlobUrls, Change, Clock, MetadataStore, SystemClock};
 
+use crate::commits::Commits;
 use crate::error::{Error, Result};
 use crate::events::{Event, EventKind, EventSink};
 use crate::manifests::cache::ManifestCache;
@@ -24,6 +25,7 @@ pub(crate) struct Inner {
     pub(crate) metadata: Arc<dyn MetadataStore>,
     pub(crate) options: Options,
     pub(crate) tasks: Tasks,
+    pub(crate) commits: Commits,
     pub(crate) manifests: ManifestCache,
 }
 
@@ -78,6 +80,7 @@ impl Registry {
             metadata,
             options,
             tasks: Tasks::default(),
+            commits: Commits::default(),
             manifests: ManifestCache::default(),
         }))
     }
@@ -85,6 +88,10 @@ impl Registry {
     /// The work that runs to its end, for whoever stops the process.
     pub fn tasks(&self) -> &Tasks {
         &self.0.tasks
+    }
+
+    pub(crate) fn commits(&self) -> &Commits {
+        &self.0.commits
     }
 
     pub(crate) fn blobs(&self) -> &dyn BlobStore {

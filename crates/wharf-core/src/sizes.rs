@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use quick_cache::sync::Cache;
 use wharf_oci::Digest;
-use wharf_store::{BlobSizes, Clock, SIZE_LIFETIME};
+use wharf_store::{BlobSizes, Clock, Grace};
 
 /// Sizes of as many blobs as one likes, each for a while.
 pub struct MemorySizes {
@@ -25,9 +25,9 @@ struct Kept {
 // === impl MemorySizes ===
 
 impl MemorySizes {
-    /// At most `entries` of them; an entry is about 150 bytes.
-    pub fn new(entries: usize, clock: Arc<dyn Clock>) -> Self {
-        Self { kept: Cache::new(entries.max(1)), lifetime: SIZE_LIFETIME, clock }
+    /// At most `entries` of them, for as long as `grace` allows; an entry is about 150 bytes.
+    pub fn new(entries: usize, grace: Grace, clock: Arc<dyn Clock>) -> Self {
+        Self { kept: Cache::new(entries.max(1)), lifetime: grace.size_lifetime(), clock }
     }
 
     /// Whether an entry is young enough. One from the future is not: somebody has set the clock.

@@ -1,14 +1,24 @@
 //! Uploads (end-4 to end-6, end-13, end-14): bytes come in, in any of the shapes clients know, and become a blob.
 
 use std::future::ready;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use tokio::time::timeout;
 use wharf_oci::{Digest, RepositoryName, UploadId};
-use wharf_store::{Announced, ByteStream, UploadKey};
+use wharf_store::{Announced, ByteStream, Held, HeldLink, LinkKind, UploadKey};
 
+use crate::commits::{Claim, Commit};
 use crate::error::{Error, Result};
 use crate::events::EventKind;
 use crate::registry::{Cause, Registry};
+
+/// How long a repeated final request waits for the commit that runs already, before it is told to come back. A layer of
+/// 100 GB in a bucket is copied in less.
+const COMMIT_WAIT: Duration = Duration::from_mins(5);
+
+/// How many failed commits of others a final request waits for before it is told to come back.
+const COMMIT_WAITS: usize = 3;
 
 /// Where the bytes of a request belong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,12 +97,53 @@ impl Registry {
     ) -> Result<()> {
         let (registry, cause, key, digest) = (self.clone(), cause.clone(), key(repository, id), *digest);
         let work = async move {
-            match registry.publish(&cause, &key, &digest, last).await {
-                Err(error @ Error::UploadUnknown { .. }) => registry.already(&key, &digest, error).await,
-                result => result,
+            let mut waits = 0;
+            loop {
+                match registry.commits().claim(&key, &digest) {
+                    Claim::Ours(commit) => {
+                        return registry.finish_as(&cause, &key, &digest, last, commit).await;
+                    }
+                    // Another client's bytes are waited for by no one.
+                    Claim::Receiving => return Err(registry.busy(&key).await),
+                    Claim::Committing(other, _) if other != digest || waits == COMMIT_WAITS => {
+                        return Err(in_use(&key));
+                    }
+                    Claim::Committing(_, outcome) => match timeout(COMMIT_WAIT, outcome.succeeded()).await {
+                        Ok(true) => return Ok(()),
+                        // It failed: this request tries itself. Its bytes are there already, or it sends them again.
+                        Ok(false) => waits += 1,
+                        Err(_) => return Err(in_use(&key)),
+                    },
+                }
             }
         };
         self.tasks().run(work).await
+    }
+
+    /// [`finish`](Self::finish) as the one request of this process that commits the upload.
+    async fn finish_as(
+        &self,
+        cause: &Cause,
+        key: &UploadKey,
+        digest: &Digest,
+        last: Option<(Placement, ByteStream)>,
+        commit: Commit,
+    ) -> Result<()> {
+        let last = match last {
+            Some((placement, body)) => Some((placement, commit.watch(body))),
+            None => {
+                commit.received();
+                None
+            }
+        };
+        let finished = match self.publish(cause, key, digest, last).await {
+            Err(error @ Error::UploadUnknown { .. }) => self.already(cause, key, digest, error).await,
+            result => result,
+        };
+        if finished.is_ok() {
+            commit.succeeded();
+        }
+        finished
     }
 
     /// Makes a blob of one body (end-4b). Nothing is left when that fails.
@@ -210,21 +261,59 @@ impl Registry {
         };
         let size_bytes = match published {
             Ok(size) => size,
-            Err(error) => return Err(self.upload_write_error(error, key).await),
+            Err(wharf_store::Error::UploadBusy { .. }) => return Err(in_use(key)),
+            Err(error) => return Err(upload_error(error, key)),
         };
+        self.link_finished(cause, key, digest, size_bytes).await
+    }
+
+    /// Links a blob that its upload was published as, then closes the upload: until then a repeated request finds it.
+    async fn link_finished(
+        &self,
+        cause: &Cause,
+        key: &UploadKey,
+        digest: &Digest,
+        size_bytes: u64,
+    ) -> Result<()> {
         let change = self.change(cause);
         self.metadata().link_blob(&change, &key.repository, digest, digest).await.map_err(Error::store)?;
+        if let Err(error) = self.blobs().close(key).await {
+            // The blob is there and linked; what is left of the upload goes with the old ones.
+            tracing::warn!(upload.id = %key.id, error = &error as &dyn std::error::Error, "could not close a finished upload");
+        }
         self.emit(cause, &key.repository, || EventKind::BlobPushed { digest: *digest, size_bytes });
         Ok(())
     }
 
-    /// The answer to a final request for an upload that is closed: success if it was closed by the same request before.
-    async fn already(&self, key: &UploadKey, digest: &Digest, unknown: Error) -> Result<()> {
-        match self.stored_blob(&key.repository, digest).await {
-            Ok(_) => Ok(()),
-            Err(Error::BlobUnknown { .. }) => Err(unknown),
-            Err(error) => Err(error),
+    /// The answer to a final request for an upload that takes no more bytes: success if the upload was finished under this
+    /// digest before, by its own record or, once it is closed, by the repository's link.
+    async fn already(&self, cause: &Cause, key: &UploadKey, digest: &Digest, unknown: Error) -> Result<()> {
+        match self.blobs().commit(key, digest).await {
+            Ok(size_bytes) => return self.link_finished(cause, key, digest, size_bytes).await,
+            Err(wharf_store::Error::UploadNotFound { .. }) => {}
+            Err(wharf_store::Error::UploadBusy { .. }) => return Err(in_use(key)),
+            Err(error) => return Err(upload_error(error, key)),
         }
+        match self.durable_blob(&key.repository, digest).await? {
+            true => Ok(()),
+            false => Err(unknown),
+        }
+    }
+
+    /// Whether the repository has the blob, for an answer that promises it: what another process may not have synced yet
+    /// is synced before.
+    async fn durable_blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
+        let kind = LinkKind::Blob;
+        let Some(found) = self.metadata().link(repository, kind, digest).await.map_err(Error::store)? else {
+            return Ok(false);
+        };
+        let seen = match self.blobs().stat(&found.content).await {
+            Err(wharf_store::Error::BlobNotFound { .. }) => return Ok(false),
+            seen => seen.map_err(Error::store)?,
+        };
+        let link = Some(HeldLink { repository, kind, digest, found });
+        let held = Held { content: &found.content, seen: &seen, link };
+        Ok(self.metadata().hold(&held).await.map_err(Error::store)?.is_some())
     }
 
     async fn upload_write_error(&self, error: wharf_store::Error, key: &UploadKey) -> Error {
@@ -243,6 +332,11 @@ impl Registry {
             Err(error) => error,
         }
     }
+}
+
+/// Another request, perhaps of another process, writes or commits the upload.
+fn in_use(key: &UploadKey) -> Error {
+    Error::UploadBusy { repository: key.repository.clone(), id: key.id.clone() }
 }
 
 fn key(repository: &RepositoryName, id: &UploadId) -> UploadKey {

@@ -202,6 +202,9 @@ impl From<CoreError> for ApiError {
                 .header(LOCATION, upload_path(&repository, &id, stored))
                 .header(RANGE, UploadRange(stored).to_string())
                 .header(respond::DOCKER_UPLOAD_UUID, id.as_str()),
+            E::UploadBusy { .. } => Self::new(ErrorCode::Unavailable)
+                .message(&error.to_string())
+                .header(RETRY_AFTER, RETRY_AFTER_SECONDS),
             E::DigestMismatch { .. } => Self::new(ErrorCode::DigestInvalid).detail(error.to_string()),
             E::BodyBroken { source } => from_body(&source),
             E::ManifestInvalid(invalid) => Self::new(ErrorCode::ManifestInvalid).detail(invalid.to_string()),

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use wharf_core::{BlobSizes, MemorySizes, SystemClock};
+use wharf_store::Grace;
 
 use crate::config::CacheConfig;
 
@@ -17,9 +18,9 @@ pub use self::redis::RedisSizes;
 ///
 /// # Errors
 /// A file of `redis.tls` that cannot be read or used.
-pub fn open(config: &CacheConfig) -> anyhow::Result<Arc<dyn BlobSizes>> {
+pub fn open(config: &CacheConfig, grace: Grace) -> anyhow::Result<Arc<dyn BlobSizes>> {
     Ok(match config {
-        CacheConfig::Memory { entries } => Arc::new(MemorySizes::new(*entries, Arc::new(SystemClock))),
-        CacheConfig::Redis(redis) => Arc::new(RedisSizes::open(redis)?),
+        CacheConfig::Memory { entries } => Arc::new(MemorySizes::new(*entries, grace, Arc::new(SystemClock))),
+        CacheConfig::Redis(redis) => Arc::new(RedisSizes::open(redis, grace)?),
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use wharf_auth::TokenIssuer;
 use wharf_core::{BlobSizes, Missing, Options, Registry, UrlRules, Validation};
 use wharf_http::{AccessLog, Addresses, ExtraHeaders, Limits, TrustedProxies};
-use wharf_store::LayoutMetadata;
+use wharf_store::{Grace, LayoutMetadata};
 
 use crate::config::{Config, HttpConfig, Platforms};
 use crate::descriptors;
@@ -16,7 +16,9 @@ use crate::tls::Keeper;
 pub(crate) fn registry(config: &Config) -> anyhow::Result<Registry> {
     let storage = &config.storage;
     let Stores { blobs, objects, urls } = Stores::open(storage)?;
-    let mut metadata = LayoutMetadata::new(objects);
+    // One value for all that follows from it.
+    let grace = Grace::default();
+    let mut metadata = LayoutMetadata::new(objects).with_grace(grace);
     if let Some(concurrency) = storage.tag_concurrency {
         metadata = metadata.with_concurrency(concurrency);
     }
@@ -24,16 +26,16 @@ pub(crate) fn registry(config: &Config) -> anyhow::Result<Registry> {
         deletes: storage.delete_enabled,
         validation: validation(config),
         urls,
-        sizes: sizes(config)?,
+        sizes: sizes(config, grace)?,
         ..Options::default()
     };
     Ok(Registry::new(blobs, Arc::new(metadata), options))
 }
 
 /// Who remembers sizes, where that is quicker than looking.
-fn sizes(config: &Config) -> anyhow::Result<Option<Arc<dyn BlobSizes>>> {
+fn sizes(config: &Config, grace: Grace) -> anyhow::Result<Option<Arc<dyn BlobSizes>>> {
     match &config.cache {
-        Some(cache) if !config.storage.looks_are_cheap() => descriptors::open(cache).map(Some),
+        Some(cache) if !config.storage.looks_are_cheap() => descriptors::open(cache, grace).map(Some),
         Some(_) | None => Ok(None),
     }
 }

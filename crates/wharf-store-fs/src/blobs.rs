@@ -13,7 +13,7 @@ use wharf_store::{
     Result, UploadKey, UploadStatus,
 };
 
-use crate::disk::{Cached, Place, Write, failed};
+use crate::disk::{Cached, Disk, Place, Write, failed};
 use crate::{FsStore, blocking};
 
 #[async_trait]
@@ -48,9 +48,19 @@ impl BlobStore for FsStore {
         self.blocking(move |disk| disk.remove(&place).map(drop)).await
     }
 
-    async fn remove_if_older(&self, digest: &Digest, than: SystemTime) -> Result<bool> {
-        let place = Place::from(&Key::BlobData(digest));
-        self.blocking(move |disk| disk.remove_if_older(&place, than)).await
+    async fn remove_if_older(&self, batch: &[Digest], than: SystemTime) -> Result<Vec<Digest>> {
+        let batch: Vec<(Digest, Place)> =
+            batch.iter().map(|digest| (*digest, Place::from(&Key::BlobData(digest)))).collect();
+        let remove = move |disk: &Disk| {
+            let mut removed = Vec::new();
+            for (digest, place) in batch {
+                if disk.remove_if_older(&place, than)? {
+                    removed.push(digest);
+                }
+            }
+            Ok(removed)
+        };
+        self.blocking(remove).await
     }
 
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {
@@ -80,6 +90,10 @@ impl BlobStore for FsStore {
 
     async fn commit(&self, key: &UploadKey, digest: &Digest) -> Result<u64> {
         self.commit_upload(key, digest).await
+    }
+
+    async fn close(&self, _key: &UploadKey) -> Result<()> {
+        Ok(())
     }
 
     async fn abort(&self, key: &UploadKey) -> Result<()> {

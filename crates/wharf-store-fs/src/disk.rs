@@ -13,6 +13,7 @@ mod write;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,7 +22,7 @@ use rustix::fs::{
     AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, ResolveFlags, Timespec, Timestamps, UTIME_NOW,
 };
 use rustix::io::{Errno, ReadWriteFlags};
-use wharf_store::{Error, FileRegion, Result, Retry};
+use wharf_store::{AgedObject, Error, FileRegion, Result, Retry};
 
 use self::folders::{Folders, make_root};
 use self::holders::Holders;
@@ -135,6 +136,20 @@ impl Disk {
     pub(crate) fn read(&self, relative: &str) -> Result<Option<Vec<u8>>> {
         let path = self.path(relative);
         absent_as_none(std::fs::read(&path)).map_err(|source| failed("read", &path, source))
+    }
+
+    /// The whole of a small file and its age; `None` if there is none.
+    pub(crate) fn read_with_age(&self, relative: &str) -> Result<Option<AgedObject>> {
+        let path = self.path(relative);
+        let read = || -> io::Result<AgedObject> {
+            let mut file = File::open(&path)?;
+            let meta = file.metadata()?;
+            let mut bytes = Vec::new();
+            io::Read::read_to_end(&mut file, &mut bytes)?;
+            let version = Some(format!("{}:{}", meta.dev(), meta.ino()));
+            Ok(AgedObject { bytes: bytes.into(), modified: meta.modified()?, version })
+        };
+        absent_as_none(read()).map_err(|source| failed("read", &path, source))
     }
 
     /// The names below `level` that count, after `after`, the first `limit` in byte order.

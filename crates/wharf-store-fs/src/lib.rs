@@ -10,12 +10,15 @@ mod objects;
 mod tests;
 mod uploads;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use boot::Boot;
 use disk::Disk;
+use tokio::sync::RwLock;
 use uploads::Writers;
+use wharf_oci::RepositoryName;
 use wharf_store::{Clock, Error, Result, SystemClock};
 
 /// How much is synced before a change is acknowledged.
@@ -48,6 +51,7 @@ pub struct FsOptions {
 pub struct FsStore {
     disk: Arc<Disk>,
     writers: Writers,
+    locks: Arc<Mutex<HashMap<RepositoryName, Arc<RwLock<()>>>>>,
     boot: Boot,
     clock: Arc<dyn Clock>,
 }
@@ -75,9 +79,15 @@ impl FsStore {
         Ok(Self {
             disk: Arc::new(disk),
             writers: Writers::default(),
+            locks: Arc::default(),
             boot: options.boot,
             clock: options.clock,
         })
+    }
+
+    fn lock_of(&self, repository: &RepositoryName) -> Arc<RwLock<()>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(locks.entry(repository.clone()).or_default())
     }
 
     /// Runs `act` where it may wait for the disk.

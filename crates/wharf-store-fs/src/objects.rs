@@ -1,12 +1,15 @@
 //! The tree's small objects as files.
 
 use std::fs::File;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use wharf_oci::RepositoryName;
 use wharf_store::layout::{Dir, Key};
-use wharf_store::{Objects, Put, PutIf, PutOutcome, Result};
+use wharf_store::{
+    AgedObject, LockMode, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock, Result,
+};
 
 use crate::disk::{Cached, Disk, Level, Place, Write};
 use crate::{FsStore, blocking};
@@ -31,6 +34,19 @@ impl Objects for FsStore {
         blocking(move || Ok(disk.read(&path)?.map(Bytes::from))).await
     }
 
+    async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
+        let path = key.path();
+        self.blocking(move |disk| disk.read_with_age(&path)).await
+    }
+
+    async fn lock(&self, repository: &RepositoryName, mode: LockMode) -> Result<RepositoryLock> {
+        let lock = self.lock_of(repository);
+        Ok(match mode {
+            LockMode::Shared => RepositoryLock::until_dropped(lock.read_owned().await),
+            LockMode::Exclusive => RepositoryLock::until_dropped(lock.write_owned().await),
+        })
+    }
+
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
         self.write(Write { place: Place::from(key), bytes, condition }).await
     }
@@ -45,6 +61,16 @@ impl Objects for FsStore {
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
         let place = Place::from(key);
         self.blocking(move |disk| disk.remove(&place)).await
+    }
+
+    async fn remove_if(&self, key: &Key<'_>, seen: &AgedObject) -> Result<RemoveOutcome> {
+        let (place, path, seen) = (Place::from(key), key.path(), seen.clone());
+        self.blocking(move |disk| match disk.read_with_age(&path)? {
+            None => Ok(RemoveOutcome::Absent),
+            Some(object) if object != seen => Ok(RemoveOutcome::Changed),
+            Some(_) => Ok(if disk.remove(&place)? { RemoveOutcome::Removed } else { RemoveOutcome::Absent }),
+        })
+        .await
     }
 
     async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
@@ -69,7 +95,7 @@ impl Objects for FsStore {
         self.blocking(move |disk| levels.iter().map(|level| disk.has_children(level)).collect()).await
     }
 
-    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool> {
+    async fn renew(&self, key: &Key<'_>, _seen: SystemTime, older_than: Duration) -> Result<bool> {
         let (place, now) = (Place::from(key), self.clock.now());
         self.blocking(move |disk| disk.renew(&place, older_than, now)).await
     }

@@ -1,13 +1,15 @@
 //! The tree's small objects in a bucket: each is one, and a level is what keys have in common.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use wharf_oci::{ByteRange, RepositoryName};
 use wharf_store::layout::{Dir, Key};
-use wharf_store::{Error, Objects, Put, PutIf, PutOutcome, Result};
+use wharf_store::{
+    AgedObject, Error, LockMode, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock, Result,
+};
 
 use crate::BucketStore;
 use crate::catalog::{self, Wanted};
@@ -29,6 +31,17 @@ impl Objects for BucketStore {
             Some(object) => whole(&key, object.body).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
+        let key = self.key(key);
+        let Some(object) = self.cloud().get(&key, None).await? else { return Ok(None) };
+        let (modified, version) = (object.meta.modified, Some(object.meta.etag));
+        Ok(Some(AgedObject { bytes: whole(&key, object.body).await?, modified, version }))
+    }
+
+    async fn lock(&self, _repository: &RepositoryName, _mode: LockMode) -> Result<RepositoryLock> {
+        Ok(RepositoryLock::none())
     }
 
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
@@ -70,6 +83,17 @@ impl Objects for BucketStore {
         Ok(there)
     }
 
+    async fn remove_if(&self, key: &Key<'_>, seen: &AgedObject) -> Result<RemoveOutcome> {
+        match self.get_with_age(key).await? {
+            None => Ok(RemoveOutcome::Absent),
+            Some(object) if object.version != seen.version => Ok(RemoveOutcome::Changed),
+            Some(_) => {
+                self.cloud().delete(&self.key(key)).await?;
+                Ok(RemoveOutcome::Removed)
+            }
+        }
+    }
+
     async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
         let prefix = self.dir(dir);
         let mut after = None;
@@ -108,7 +132,7 @@ impl Objects for BucketStore {
         catalog::repositories(self, Wanted { prefix, after, limit }).await.map(Some)
     }
 
-    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool> {
+    async fn renew(&self, key: &Key<'_>, _seen: SystemTime, older_than: Duration) -> Result<bool> {
         let key = self.key(key);
         let Some(meta) = self.cloud().head(&key).await? else { return Ok(false) };
         let age = self.options().clock.now().duration_since(meta.modified).unwrap_or_default();

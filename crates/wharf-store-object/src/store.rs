@@ -165,15 +165,16 @@ impl BlobStore for BucketStore {
         self.cloud.delete(&self.blob_key(digest)).await
     }
 
-    async fn remove_if_older(&self, digest: &Digest, than: SystemTime) -> Result<bool> {
-        // Two requests, and whoever renews it in between loses it all the same: a collector must leave twice the time
-        // that a request may take.
-        let key = self.blob_key(digest);
-        let old = self.cloud.head(&key).await?.is_some_and(|meta| meta.modified < than);
-        if old {
-            self.cloud.delete(&key).await?;
+    async fn remove_if_older(&self, batch: &[Digest], than: SystemTime) -> Result<Vec<Digest>> {
+        let mut removed = Vec::new();
+        for digest in batch {
+            let key = self.blob_key(digest);
+            if self.cloud.head(&key).await?.is_some_and(|meta| meta.modified < than) {
+                self.cloud.delete(&key).await?;
+                removed.push(*digest);
+            }
         }
-        Ok(old)
+        Ok(removed)
     }
 
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {
@@ -202,6 +203,10 @@ impl BlobStore for BucketStore {
 
     async fn finish(&self, key: &UploadKey, offset: u64, bytes: ByteStream, digest: &Digest) -> Result<u64> {
         uploads::finish(self, key, offset, bytes, digest).await
+    }
+
+    async fn close(&self, _key: &UploadKey) -> Result<()> {
+        Ok(())
     }
 
     async fn abort(&self, key: &UploadKey) -> Result<()> {

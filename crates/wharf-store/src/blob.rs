@@ -48,11 +48,13 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// Removes a blob; `Ok` when there was none.
     async fn remove(&self, digest: &Digest) -> Result<()>;
 
-    /// Removes a blob that was neither published nor renewed since `than`, for a collector; returns whether it did.
+    /// Removes those of a batch of blobs (up to 1,000) that were neither published nor renewed since `than`, for a
+    /// collector; returns the removed ones in the order of the batch.
     ///
-    /// Looking and removing are one step: whoever takes a [`hold`](crate::MetadataStore::hold) on an old blob at the same
-    /// moment keeps it, or finds it gone when the hold is taken.
-    async fn remove_if_older(&self, digest: &Digest, than: SystemTime) -> Result<bool>;
+    /// Atomic for each blob with respect to publishers and to [`hold`](crate::MetadataStore::hold): either the hold
+    /// succeeds and the blob survives, or the hold returns `None`. A reader that has found a blob finds it until it is
+    /// removed. Backends that cannot do this without announcing the batch first say so.
+    async fn remove_if_older(&self, batch: &[Digest], than: SystemTime) -> Result<Vec<Digest>>;
 
     /// Every blob after `after` in the order of digests, for a collector.
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>>;
@@ -65,11 +67,14 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// When the stream fails, what came before stays and [`Error::Body`](crate::Error::Body) says where it ends.
     async fn append(&self, key: &UploadKey, offset: u64, bytes: ByteStream) -> Result<u64>;
 
-    /// Where the upload ends and when it was begun.
+    /// Where the upload ends and when it was begun. A finished one ends where the blob does.
     async fn status(&self, key: &UploadKey) -> Result<UploadStatus>;
 
-    /// Publishes the upload under `digest` and closes it, or fails with
+    /// Publishes the upload under `digest` and leaves it finished, or fails with
     /// [`Error::DigestMismatch`](crate::Error::DigestMismatch) and leaves it open. Returns the blob's size.
+    ///
+    /// Repeated with the same digest before [`close`](Self::close), also by another process after this one died, it
+    /// answers the same. It rests on what the upload itself recorded, never on bytes of that digest being somewhere.
     async fn commit(&self, key: &UploadKey, digest: &Digest) -> Result<u64>;
 
     /// [`append`](Self::append) of the last bytes and [`commit`](Self::commit) in one step: whoever knows the digest before
@@ -81,7 +86,11 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
         self.commit(key, digest).await
     }
 
-    /// Forgets the upload and its bytes; [`Error::UploadNotFound`](crate::Error::UploadNotFound) when it is not open.
+    /// Forgets a finished upload, once what refers to the blob is written; `Ok` when there is none. An upload that is not
+    /// finished stays.
+    async fn close(&self, key: &UploadKey) -> Result<()>;
+
+    /// Forgets the upload and its bytes, whether finished or not; [`Error::UploadNotFound`](crate::Error::UploadNotFound) when it is not open.
     async fn abort(&self, key: &UploadKey) -> Result<()>;
 
     /// Every open upload begun before the given time, for the purger.

@@ -1,62 +1,56 @@
 //! The v2 tree: facts as small files, exactly where the registries we succeed keep them.
 //!
 //! Every fact is an object of its own, so several processes may serve one tree side by side, old registries among them:
-//! the worst that two writers do to each other is that the last one wins.
+//! the worst that two writers do to each other is that the last one wins. Removals and conditional writes are decided
+//! together with what they were decided on: under the repository's lock, or by the store's own conditions.
 
 mod key;
 mod link;
 mod names;
 mod referrers;
+mod revision;
 mod tags;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 pub use key::{Dir, Key};
 pub use names::Names;
 use wharf_oci::{Algorithm, Descriptor, Digest, Reference, RepositoryName, Tag};
 
-use crate::blob::BlobStat;
-use crate::clock::{Clock, SystemClock};
-use crate::error::Result;
+use crate::error::{Error, Result, Retry};
+use crate::grace::Grace;
 use crate::metadata::{
-    Change, Expect, Hold, ManifestDeleted, ManifestFacts, ManifestWritten, MetadataStore, Page, TagChange,
-    TagWrite,
+    Change, Expect, FoundLink, Held, HeldLink, Hold, LinkKind, ManifestDeleted, ManifestFacts,
+    ManifestWritten, MetadataStore, Page, TagChange,
 };
-use crate::objects::{Objects, Put, PutIf};
+use crate::objects::{LockMode, Objects, PutIf};
 
 /// How many links are read at once when a question needs all of a repository's tags.
 const DEFAULT_CONCURRENCY: usize = 16;
 
-/// How long a collector leaves a blob alone after it was last written or renewed.
-const DEFAULT_GRACE: Duration = Duration::from_secs(60 * 60);
+/// How often a put of a manifest begins anew because a delete has removed its revision link meanwhile. Each time another
+/// caller made progress; a put that is still behind then is told to try later.
+const PUT_ATTEMPTS: usize = 16;
 
 /// A metadata store whose truth is the v2 tree.
 ///
 /// What a tree does cheaply: whatever names a manifest, a tag or a blob. What it does not: finding the tags that mean a
-/// manifest, which `delete_manifest` must; it reads every tag of the repository, `concurrency` at a time, twice.
+/// manifest, which `delete_manifest` must; it reads every tag of the repository, `concurrency` at a time, and where a lock
+/// excludes other writers once more under the lock.
 #[derive(Debug, Clone)]
 pub struct LayoutMetadata {
     objects: Arc<dyn Objects>,
     concurrency: usize,
-    grace: Duration,
-    clock: Arc<dyn Clock>,
+    grace: Grace,
 }
 
 impl LayoutMetadata {
     /// The facts kept in `objects`.
     pub fn new(objects: Arc<dyn Objects>) -> Self {
-        Self { objects, concurrency: DEFAULT_CONCURRENCY, grace: DEFAULT_GRACE, clock: Arc::new(SystemClock) }
-    }
-
-    /// Where the time comes from.
-    #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
-        self
+        Self { objects, concurrency: DEFAULT_CONCURRENCY, grace: Grace::default() }
     }
 
     /// How many tags are read at once to find those that mean a manifest.
@@ -66,9 +60,9 @@ impl LayoutMetadata {
         self
     }
 
-    /// How long the collector that runs beside us leaves young blobs alone.
+    /// How long the collectors on this store spare what is young.
     #[must_use]
-    pub fn with_grace(mut self, grace: Duration) -> Self {
+    pub fn with_grace(mut self, grace: Grace) -> Self {
         self.grace = grace;
         self
     }
@@ -82,18 +76,62 @@ impl LayoutMetadata {
         Ok(())
     }
 
-    /// Says again what `put_manifest` has said, but for tags that mean something else by now.
-    async fn put_back(&self, repository: &RepositoryName, facts: &ManifestFacts<'_>) -> Result<()> {
-        self.write_link(&Key::RevisionLink(repository, facts.digest), facts.digest).await?;
-        if let Some((subject, descriptor)) = facts.subject {
-            let entry = referrers::entry(repository, subject, descriptor)?;
-            self.objects.put(&entry.key, entry.bytes, PutIf::Any).await?;
+    /// One attempt at `put_manifest`; `None` if a delete has removed the revision link before it ended.
+    async fn try_put(
+        &self,
+        repository: &RepositoryName,
+        facts: &ManifestFacts<'_>,
+    ) -> Result<Option<ManifestWritten>> {
+        let (free, conditional): (Vec<_>, Vec<_>) =
+            facts.tags.iter().partition(|write| write.expect == Expect::Any);
+        let mode = if conditional.is_empty() { LockMode::Shared } else { LockMode::Exclusive };
+        let _lock = self.objects.lock(repository, mode).await?;
+        let (mut tags, mut moved) = (Vec::with_capacity(facts.tags.len()), Vec::new());
+        for write in free {
+            let from = self.meaning(repository, &write.tag).await?;
+            tags.push(TagChange { tag: write.tag.clone(), from, to: Some(*facts.digest) });
+            moved.extend(tags::moved(repository, &write.tag, facts.digest));
         }
-        for write in facts.tags {
-            let key = Key::TagLink(repository, &write.tag);
-            self.objects.put(&key, link::to(facts.digest), PutIf::Absent).await?;
+        // In two groups: a tag that meant something must not be left with a manifest that a power cut took.
+        self.objects.put_all(vec![revision::writes(repository, facts)?, moved]).await?;
+        for write in conditional {
+            tags.push(self.write_tag(repository, write, facts.digest).await?);
         }
-        Ok(())
+        // The other half of the agreement with `delete_manifest`, where no lock excludes it: it removes tags, then the
+        // revision link, and nothing after that. So while the link is there, no delete that began before is left that
+        // could remove the tags without the manifest.
+        Ok(self.has_revision(repository, facts.digest).await?.then_some(ManifestWritten { tags }))
+    }
+
+    /// The removals of `delete_manifest` that no push may come between, where a lock can exclude one.
+    async fn remove_revision(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        subject: Option<&Digest>,
+    ) -> Result<(Vec<TagChange>, bool)> {
+        let lock = self.objects.lock(repository, LockMode::Exclusive).await?;
+        // With the lock: once more over the tags, for those written since. Without one there must be no second pass: it
+        // would remove the tag of a push that has seen the revision link gone, and has put both back.
+        let tags = match lock.excludes() {
+            true => self.remove_tags_of(repository, digest, Some(&lock)).await?,
+            false => Vec::new(),
+        };
+        if let Some(subject) = subject {
+            self.objects.remove(&Key::Referrer(repository, subject, digest)).await?;
+        }
+        let removed = self.objects.remove(&Key::RevisionLink(repository, digest)).await?;
+        Ok((tags, removed))
+    }
+
+    /// Renews the fact a caller relies on. A collector removes old links under the exclusive lock.
+    async fn renew_link(&self, link: &HeldLink<'_>) -> Result<bool> {
+        let key = match link.kind {
+            LinkKind::Blob => Key::LayerLink(link.repository, link.digest),
+            LinkKind::Manifest => Key::RevisionLink(link.repository, link.digest),
+        };
+        let _lock = self.objects.lock(link.repository, LockMode::Shared).await?;
+        self.objects.renew(&key, link.found.modified, self.grace.renewal_age()).await
     }
 
     async fn has_revision(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
@@ -182,6 +220,24 @@ impl MetadataStore for LayoutMetadata {
         link::follow(self.objects(), &Key::LayerLink(repository, digest)).await
     }
 
+    async fn link(
+        &self,
+        repository: &RepositoryName,
+        kind: LinkKind,
+        digest: &Digest,
+    ) -> Result<Option<FoundLink>> {
+        let key = match kind {
+            LinkKind::Blob => Key::LayerLink(repository, digest),
+            LinkKind::Manifest => Key::RevisionLink(repository, digest),
+        };
+        let found = link::follow_with_age(self.objects(), &key).await?;
+        Ok(found.map(|(content, object)| {
+            // A manifest is stored under its own name, whatever its link says.
+            let content = if kind == LinkKind::Manifest { *digest } else { content };
+            FoundLink { content, modified: object.modified }
+        }))
+    }
+
     async fn exists(&self, repository: &RepositoryName) -> Result<bool> {
         Ok(!self.existing(vec![repository.clone()]).await?.is_empty())
     }
@@ -192,30 +248,12 @@ impl MetadataStore for LayoutMetadata {
         repository: &RepositoryName,
         facts: &ManifestFacts<'_>,
     ) -> Result<ManifestWritten> {
-        let revision = Key::RevisionLink(repository, facts.digest);
-        let mut manifest = vec![Put { key: revision, bytes: link::to(facts.digest) }];
-        if let Some((subject, descriptor)) = facts.subject {
-            manifest.push(referrers::entry(repository, subject, descriptor)?);
+        for _ in 0..PUT_ATTEMPTS {
+            if let Some(written) = self.try_put(repository, facts).await? {
+                return Ok(written);
+            }
         }
-        let (mut tags, mut moved) = (Vec::with_capacity(facts.tags.len()), Vec::new());
-        let (free, conditional): (Vec<_>, Vec<_>) =
-            facts.tags.iter().partition(|write| write.expect == Expect::Any);
-        for TagWrite { tag, .. } in free {
-            let from = self.meaning(repository, tag).await?;
-            tags.push(TagChange { tag: tag.clone(), from, to: Some(*facts.digest) });
-            moved.extend(tags::moved(repository, tag, facts.digest));
-        }
-        // In two groups: a tag that meant something must not be left with a manifest that a power cut took.
-        self.objects.put_all(vec![manifest, moved]).await?;
-        for write in conditional {
-            tags.push(self.write_tag(repository, write, facts.digest).await?);
-        }
-        // A delete that ran beside us may have taken the revision, and what we wrote before it did. It takes nothing but
-        // tags after the revision, so what we put back here stays, but for a tag it was about to remove.
-        if !self.has_revision(repository, facts.digest).await? {
-            self.put_back(repository, facts).await?;
-        }
-        Ok(ManifestWritten { tags })
+        Err(contended(format!("put manifest {} of {repository}", facts.digest)))
     }
 
     async fn link_blob(
@@ -225,6 +263,7 @@ impl MetadataStore for LayoutMetadata {
         digest: &Digest,
         content: &Digest,
     ) -> Result<()> {
+        let _lock = self.objects.lock(repository, LockMode::Shared).await?;
         self.write_link(&Key::LayerLink(repository, digest), content).await
     }
 
@@ -234,6 +273,7 @@ impl MetadataStore for LayoutMetadata {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<bool> {
+        let _lock = self.objects.lock(repository, LockMode::Exclusive).await?;
         self.objects.remove(&Key::LayerLink(repository, digest)).await
     }
 
@@ -243,7 +283,7 @@ impl MetadataStore for LayoutMetadata {
         repository: &RepositoryName,
         tag: &Tag,
     ) -> Result<Option<TagChange>> {
-        self.remove_tag(repository, tag).await
+        self.delete_one_tag(repository, tag).await
     }
 
     async fn delete_manifest(
@@ -253,21 +293,16 @@ impl MetadataStore for LayoutMetadata {
         digest: &Digest,
         subject: Option<&Digest>,
     ) -> Result<Option<ManifestDeleted>> {
-        let revision = Key::RevisionLink(repository, digest);
-        if self.objects.get(&revision).await?.is_none() {
+        if self.objects.get(&Key::RevisionLink(repository, digest)).await?.is_none() {
             return Ok(None);
         }
         // Tags first: a crash here leaves a manifest with fewer tags and an unanswered request, not a tag that comes
-        // back to life when somebody pushes this manifest again.
-        let mut tags = self.remove_tags_of(repository, digest).await?;
-        if let Some(subject) = subject {
-            let entry = Key::Referrer(repository, subject, digest);
-            self.objects.remove(&entry).await?;
-        }
-        let removed = self.objects.remove(&revision).await?;
-        // Once more for a push that wrote a tag meanwhile; see `put_manifest` for its half of the agreement.
-        tags.extend(self.remove_tags_of(repository, digest).await?);
-        Ok(removed.then_some(ManifestDeleted { tags }))
+        // back to life when the manifest is pushed again.
+        let mut tags = self.remove_tags_of(repository, digest, None).await?;
+        let (more, removed) = self.remove_revision(repository, digest, subject).await?;
+        tags.extend(more);
+        // Of two deletes one may have removed the tags and the other the manifest: both have deleted something.
+        Ok((removed || !tags.is_empty()).then_some(ManifestDeleted { tags }))
     }
 
     async fn tags(
@@ -333,12 +368,25 @@ impl MetadataStore for LayoutMetadata {
         self.digests(|algorithm| Dir::Layers(repository, algorithm), after, limit).await
     }
 
-    async fn hold(&self, digest: &Digest, seen: &BlobStat) -> Result<Option<Hold>> {
-        // A collector takes nothing that was younger than its grace when it began to look for links, and looks at the age
-        // again as it removes; half of the grace leaves us the other half to write the link.
-        let enough = self.grace / 2;
-        let age = self.clock.now().duration_since(seen.modified).unwrap_or_default();
-        let there = age <= enough || self.objects.renew(&Key::BlobData(digest), enough).await?;
+    async fn hold(&self, held: &Held<'_>) -> Result<Option<Hold>> {
+        // The link first: a collector removes links before bytes.
+        if let Some(link) = &held.link
+            && !self.renew_link(link).await?
+        {
+            return Ok(None);
+        }
+        let key = Key::BlobData(held.content);
+        let there = self.objects.renew(&key, held.seen.modified, self.grace.renewal_age()).await?;
         Ok(there.then(Hold::default))
+    }
+}
+
+/// Other callers have been faster each time.
+fn contended(operation: String) -> Error {
+    Error::Backend {
+        backend: "tree",
+        operation,
+        retry: Retry::Later,
+        source: "other requests changed it each time it was read".into(),
     }
 }

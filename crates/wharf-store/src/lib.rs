@@ -3,6 +3,7 @@
 pub mod blob;
 mod clock;
 mod error;
+mod grace;
 pub mod layout;
 mod memory;
 mod metadata;
@@ -19,14 +20,17 @@ pub use blob::{
 };
 pub use clock::{Clock, SystemClock};
 pub use error::{BoxError, Error, Result, Retry};
+pub use grace::Grace;
 pub use layout::LayoutMetadata;
 pub use memory::MemoryStore;
 pub use metadata::{
-    Change, Expect, Hold, ManifestDeleted, ManifestFacts, ManifestWritten, MetadataStore, Page, TagChange,
-    TagWrite,
+    Change, Expect, FoundLink, Held, HeldLink, Hold, LinkKind, ManifestDeleted, ManifestFacts,
+    ManifestWritten, MetadataStore, Page, TagChange, TagWrite,
 };
-pub use objects::{Objects, Put, PutIf, PutOutcome, put_in_turn};
+pub use objects::{
+    AgedObject, LockMode, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock, put_in_turn,
+};
 pub use record::UploadRecord;
 pub use region::{FileRegion, is_in_memory};
-pub use sizes::{BlobSizes, SIZE_LIFETIME};
+pub use sizes::BlobSizes;
 pub use urls::BlobUrls;

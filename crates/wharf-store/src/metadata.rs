@@ -33,6 +33,15 @@ pub trait MetadataStore: fmt::Debug + Send + Sync + 'static {
     /// It is `digest` itself, but for aliases an older registry wrote: a sha512 name of content kept as sha256.
     async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Digest>>;
 
+    /// What [`manifest`](Self::manifest) or [`blob`](Self::blob) says of a digest, with the age of the fact, for a caller
+    /// that is about to rely on it.
+    async fn link(
+        &self,
+        repository: &RepositoryName,
+        kind: LinkKind,
+        digest: &Digest,
+    ) -> Result<Option<FoundLink>>;
+
     /// Whether the repository holds any manifest.
     async fn exists(&self, repository: &RepositoryName) -> Result<bool>;
 
@@ -117,11 +126,12 @@ pub trait MetadataStore: fmt::Debug + Send + Sync + 'static {
         limit: usize,
     ) -> Result<Page<Digest>>;
 
-    /// Keeps a collector's hands off bytes that are there until the link to them is written; `None` if they are gone.
+    /// Protects a blob that is there already, and the fact that the repository has it, from garbage collection until what
+    /// refers to them is written; `None` if they are gone.
     ///
-    /// `seen` is what [`stat`](crate::BlobStore::stat) has just said of them. Taken before a mount or a manifest's put, and
-    /// kept until that is done; bytes that were just published are young and need none.
-    async fn hold(&self, digest: &Digest, seen: &BlobStat) -> Result<Option<Hold>>;
+    /// Acquired before a mount or a manifest's put, and dropped when that is done. What was just published needs none:
+    /// a collector spares the young.
+    async fn hold(&self, held: &Held<'_>) -> Result<Option<Hold>>;
 }
 
 /// Who asked for a change, and when: what an implementation with a history writes beside it.
@@ -204,7 +214,49 @@ pub struct Page<T> {
     pub more: bool,
 }
 
-/// The collector keeps off while this lives.
+/// Which fact of a repository a digest stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkKind {
+    /// The repository has this blob.
+    Blob,
+    /// The repository has this manifest.
+    Manifest,
+}
+
+/// A fact of a repository with its age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundLink {
+    /// The digest under which the content is stored.
+    pub content: Digest,
+    /// When the fact was last written or renewed.
+    pub modified: SystemTime,
+}
+
+/// What a [`hold`](MetadataStore::hold) protects.
+#[derive(Debug, Clone, Copy)]
+pub struct Held<'a> {
+    /// The digest under which the content is stored.
+    pub content: &'a Digest,
+    /// What [`stat`](crate::BlobStore::stat) has just said of it.
+    pub seen: &'a BlobStat,
+    /// The fact that the caller relies on besides the bytes. A mount relies on bytes alone.
+    pub link: Option<HeldLink<'a>>,
+}
+
+/// The fact a [`hold`](MetadataStore::hold) protects.
+#[derive(Debug, Clone, Copy)]
+pub struct HeldLink<'a> {
+    /// Whose fact it is.
+    pub repository: &'a RepositoryName,
+    /// Which fact.
+    pub kind: LinkKind,
+    /// The name the repository has it under.
+    pub digest: &'a Digest,
+    /// What [`link`](MetadataStore::link) has just said of it.
+    pub found: FoundLink,
+}
+
+/// A collector takes nothing of what is held while this lives.
 #[derive(Default)]
 pub struct Hold(Option<Box<dyn Send + Sync>>);
 

@@ -1,7 +1,7 @@
 //! The floor the v2 tree stands on: small whole objects by key, and one level of names.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,8 +16,10 @@ use crate::layout::{Dir, Key};
 ///
 /// # Contract
 /// - `put` is atomic (a reader sees the old bytes or the new, whole) and durable when it answers.
-/// - `put` with a condition decides and writes as one step: of two writers under [`PutIf::Absent`] one is refused.
-/// - `remove` is durable when it answers, and leaves other objects alone whatever stands beside them.
+/// - `put` with a condition and `remove_if` decide and act as one step, also beside writers in other processes: in a
+///   bucket by the condition of the request; on a disk because the caller has acquired the repository's exclusive lock,
+///   and every other writer its shared one. Of two writers under [`PutIf::Absent`] one is refused.
+/// - `remove` and `remove_if` are durable when they answer, and leave other objects alone whatever stands beside them.
 /// - Absent is `None` or `false`; an error means that the store could not look.
 ///
 /// A backend runs `objects_suite!`.
@@ -25,6 +27,18 @@ use crate::layout::{Dir, Key};
 pub trait Objects: fmt::Debug + Send + Sync + 'static {
     /// The bytes under `key`.
     async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>>;
+
+    /// The bytes under `key` and when they were last written or renewed, for a caller that will rely on the object. Costs
+    /// as many requests as `get`.
+    async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>>;
+
+    /// Acquires the lock of a repository's small objects, in this process and in all others on the same store.
+    ///
+    /// Writers without a condition acquire it shared; conditional writes and removals acquire it exclusive. A store that
+    /// decides conditions itself excludes no one and answers [`RepositoryLock::none`]; readers need no lock on any store.
+    /// Several repositories may share a lock, so a caller acquires at most one at a time. The wait is bounded: a lock that
+    /// is not free in time is a [`Backend`](crate::Error::Backend) error that may succeed later.
+    async fn lock(&self, repository: &RepositoryName, mode: LockMode) -> Result<RepositoryLock>;
 
     /// Writes `bytes` under `key`, on a condition.
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome>;
@@ -36,6 +50,9 @@ pub trait Objects: fmt::Debug + Send + Sync + 'static {
 
     /// Removes `key`; returns whether it was there.
     async fn remove(&self, key: &Key<'_>) -> Result<bool>;
+
+    /// Removes `key` if what [`get_with_age`](Self::get_with_age) has read is still what is stored under it.
+    async fn remove_if(&self, key: &Key<'_>, seen: &AgedObject) -> Result<RemoveOutcome>;
 
     /// Removes all objects below `dir`.
     async fn remove_all(&self, dir: &Dir<'_>) -> Result<()>;
@@ -62,9 +79,38 @@ pub trait Objects: fmt::Debug + Send + Sync + 'static {
         Ok(None)
     }
 
-    /// Makes the object young again if it is older than `older_than`; returns whether it is there.
-    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool>;
+    /// Makes sure that an object is there, durable, and younger than `older_than`, for a caller that relies on it; `false`
+    /// if it is gone. `seen` is its time as the caller has just read it: a store where each question is a round trip may
+    /// answer from it alone if it is young.
+    ///
+    /// A collector that removes only what is older than twice `older_than` and this method exclude each other: either it
+    /// answers `true` and the object stays, or it answers `false`.
+    async fn renew(&self, key: &Key<'_>, seen: SystemTime, older_than: Duration) -> Result<bool>;
 }
+
+/// An object with its age.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgedObject {
+    /// The whole object.
+    pub bytes: Bytes,
+    /// When it was last written or renewed, by the store's clock.
+    pub modified: SystemTime,
+    /// The store's own mark of exactly this object (an ETag, an inode); `None` from a store without one.
+    pub version: Option<String>,
+}
+
+/// How a repository's lock is acquired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LockMode {
+    /// Beside others that are shared.
+    Shared,
+    /// Alone.
+    Exclusive,
+}
+
+/// A repository's lock; dropping it releases it.
+#[derive(Default)]
+pub struct RepositoryLock(Option<Box<dyn Send + Sync>>);
 
 /// One of several writes.
 #[derive(Debug, Clone)]
@@ -101,4 +147,40 @@ pub enum PutOutcome {
     Written,
     /// The condition did not hold; nothing changed.
     Refused,
+}
+
+/// What a conditional removal did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoveOutcome {
+    /// The object was as expected and is gone.
+    Removed,
+    /// Something else is stored under the key; nothing changed.
+    Changed,
+    /// Nothing is stored under the key.
+    Absent,
+}
+
+// === impl RepositoryLock ===
+
+impl RepositoryLock {
+    /// The lock of a store that decides conditions itself: it excludes no one.
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    /// A lock that is released when `guard` is dropped.
+    pub fn until_dropped(guard: impl Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(guard)))
+    }
+
+    /// Whether other writers are excluded while this lives.
+    pub fn excludes(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+impl fmt::Debug for RepositoryLock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RepositoryLock").field("excludes", &self.excludes()).finish()
+    }
 }

@@ -1,13 +1,9 @@
 //! The port that remembers how long blobs are, where asking the store costs a round trip.
 
 use std::fmt;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use wharf_oci::Digest;
-
-/// How long a size is remembered: half of a collector's grace.
-pub const SIZE_LIFETIME: Duration = Duration::from_mins(30);
 
 /// Sizes of blobs by the digest of their content: what the registry we succeed calls a descriptor cache.
 ///
@@ -17,7 +13,7 @@ pub const SIZE_LIFETIME: Duration = Duration::from_mins(30);
 ///
 /// # Contract
 /// - **Optional.** It may forget anything at any time and never fails: what goes wrong in it is a size it does not know.
-/// - **Short.** What was kept is not told for longer than its lifetime ([`SIZE_LIFETIME`]) after it was last kept.
+/// - **Short.** What was kept is not told for longer than its lifetime ([`Grace::size_lifetime`](crate::Grace::size_lifetime)) after it was last kept.
 /// - **Forgetful.** What was forgotten is not told again by this process before it is kept again, whatever went wrong.
 /// - **Quick.** It is only worth asking while it answers sooner than the store would, and it stops asking what does not.
 #[async_trait]

@@ -116,7 +116,9 @@ macro_rules! blob_store_suite {
             two_writers_cannot_mix
             beginning_again_starts_over
             an_upload_that_is_not_open_is_not_found
-            a_committed_upload_is_closed
+            a_committed_upload_takes_no_more_bytes
+            a_commit_may_be_repeated_until_the_upload_is_closed
+            an_upload_that_is_not_finished_is_not_closed
             the_last_bytes_and_the_commit_may_come_together
             what_was_finished_wrongly_is_not_visible
             an_aborted_upload_is_gone
@@ -150,8 +152,12 @@ macro_rules! metadata_store_suite {
             a_blob_is_linked_once_and_unlinked_once
             a_blob_may_be_the_alias_of_other_content
             a_collector_sees_all_manifests_and_blobs
-            what_is_held_is_there
+            what_is_gone_cannot_be_held
+            a_fact_is_found_with_its_age
             a_manifest_pushed_while_deleted_is_whole_or_gone
+            a_delete_spares_tags_that_moved_meanwhile
+            a_deleted_tag_is_reported_with_what_it_meant
+            a_tag_of_a_manifest_that_is_gone_may_be_made_anew
         }
     };
 }
@@ -166,6 +172,11 @@ macro_rules! objects_suite {
             one_of_two_puts_if_absent_is_refused
             a_put_may_demand_what_it_replaces
             a_removed_object_is_absent
+            an_object_is_read_with_its_age
+            only_what_was_seen_is_removed
+            of_two_conditional_removals_one_removes
+            an_exclusive_lock_excludes_others
+            what_is_renewed_is_there
             children_are_in_byte_order_and_hold_what_they_must
             removing_a_level_leaves_its_neighbours
             a_tag_put_while_another_is_removed_stays

@@ -31,6 +31,7 @@ pub enum Call {
     Append,
     Status,
     Commit,
+    Close,
     Abort,
     Uploads,
     GetObject,
@@ -40,6 +41,7 @@ pub enum Call {
     Children,
     HaveChildren,
     Renew,
+    Lock,
 }
 
 /// What shall go wrong, and where to wait. Clones are the same hand.
@@ -80,7 +82,7 @@ pub struct Gate {
 
 impl Call {
     /// Every call, blobs' first.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Stat,
         Self::Read,
         Self::Put,
@@ -90,6 +92,7 @@ impl Call {
         Self::Append,
         Self::Status,
         Self::Commit,
+        Self::Close,
         Self::Abort,
         Self::Uploads,
         Self::GetObject,
@@ -99,6 +102,7 @@ impl Call {
         Self::Children,
         Self::HaveChildren,
         Self::Renew,
+        Self::Lock,
     ];
 }
 

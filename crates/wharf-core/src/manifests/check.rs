@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use futures_util::future::join;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use wharf_oci::{Descriptor, Digest, Manifest, Reference, RepositoryName};
-use wharf_store::Hold;
+use wharf_oci::{Descriptor, Digest, Manifest, RepositoryName};
+use wharf_store::{FoundLink, Held, HeldLink, Hold, LinkKind};
 
 use crate::error::{Error, Result};
 use crate::registry::Registry;
@@ -65,11 +65,12 @@ impl Registry {
 
     async fn look(&self, repository: &RepositoryName, needed: Needed) -> Result<Looked> {
         let (Needed::Blob(digest) | Needed::Child(digest)) = needed;
-        // A link leads to what it is called after, but for those of an older registry: both are looked at together.
-        let (content, seen) = join(self.content(repository, &needed), self.blobs().stat(&digest)).await;
-        let Some(content) = content? else {
+        // A link leads to what it is called after, but for those of an older registry: both are read together.
+        let (found, seen) = join(self.found(repository, &needed), self.blobs().stat(&digest)).await;
+        let Some((kind, found)) = found? else {
             return Ok(Looked::Missing(digest));
         };
+        let content = found.content;
         let seen = if content == digest { seen } else { self.blobs().stat(&content).await };
         let seen = match seen {
             Ok(seen) => seen,
@@ -80,23 +81,31 @@ impl Registry {
             }
             Err(error) => return Err(Error::store(error)),
         };
-        // A collector may take it between the look and the hold, which then says so.
-        let hold = self.metadata().hold(&content, &seen).await.map_err(Error::store)?;
+        // A collector may remove either between the read and the hold, which then says so.
+        let link = HeldLink { repository, kind, digest: &digest, found };
+        let held = Held { content: &content, seen: &seen, link: Some(link) };
+        let hold = self.metadata().hold(&held).await.map_err(Error::store)?;
         Ok(hold.map_or(Looked::Missing(digest), Looked::There))
     }
 
     /// What the repository has under the digest.
-    async fn content(&self, repository: &RepositoryName, needed: &Needed) -> Result<Option<Digest>> {
+    async fn found(
+        &self,
+        repository: &RepositoryName,
+        needed: &Needed,
+    ) -> Result<Option<(LinkKind, FoundLink)>> {
+        let link = async |kind, digest| {
+            let found = self.metadata().link(repository, kind, digest).await.map_err(Error::store)?;
+            Ok(found.map(|found| (kind, found)))
+        };
         let (Needed::Blob(digest) | Needed::Child(digest)) = needed;
-        if let Needed::Child(digest) = needed {
-            let reference = Reference::Digest(*digest);
-            let manifest = self.metadata().manifest(repository, &reference).await.map_err(Error::store)?;
-            if manifest.is_some() {
-                return Ok(manifest);
-            }
+        if let Needed::Child(digest) = needed
+            && let Some(found) = link(LinkKind::Manifest, digest).await?
+        {
+            return Ok(Some(found));
         }
         // BuildKit's cache is an index whose children are layers; so a blob will do for a child as well.
-        self.metadata().blob(repository, digest).await.map_err(Error::store)
+        link(LinkKind::Blob, digest).await
     }
 }
 

@@ -9,8 +9,9 @@ use futures_util::stream::BoxStream;
 use wharf_oci::{ByteRange, Digest, RepositoryName};
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{
-    Announced, BlobRead, BlobStat, BlobStore, ByteStream, Error, LayoutMetadata, ListedBlob, MemoryStore,
-    Objects, Put, PutIf, PutOutcome, Result, Retry, UploadKey, UploadStatus, put_in_turn,
+    AgedObject, Announced, BlobRead, BlobStat, BlobStore, ByteStream, Error, LayoutMetadata, ListedBlob,
+    LockMode, MemoryStore, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock, Result, Retry,
+    UploadKey, UploadStatus, put_in_turn,
 };
 
 use crate::{Options, Registry};
@@ -104,9 +105,9 @@ impl BlobStore for FailingStore {
         BlobStore::remove(&self.inner, digest).await
     }
 
-    async fn remove_if_older(&self, digest: &Digest, than: SystemTime) -> Result<bool> {
+    async fn remove_if_older(&self, batch: &[Digest], than: SystemTime) -> Result<Vec<Digest>> {
         self.write("-bytes")?;
-        self.inner.remove_if_older(digest, than).await
+        self.inner.remove_if_older(batch, than).await
     }
 
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {
@@ -138,6 +139,11 @@ impl BlobStore for FailingStore {
         self.commit(key, digest).await
     }
 
+    async fn close(&self, key: &UploadKey) -> Result<()> {
+        // What is left of a finished upload is in no answer; it goes with the old uploads.
+        self.inner.close(key).await
+    }
+
     async fn abort(&self, key: &UploadKey) -> Result<()> {
         self.call("abort")?;
         self.inner.abort(key).await
@@ -160,6 +166,16 @@ impl Objects for FailingStore {
         self.inner.get(key).await
     }
 
+    async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
+        self.call("get")?;
+        self.inner.get_with_age(key).await
+    }
+
+    async fn lock(&self, repository: &RepositoryName, mode: LockMode) -> Result<RepositoryLock> {
+        self.call("lock")?;
+        self.inner.lock(repository, mode).await
+    }
+
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
         self.write(kind(key).0)?;
         Objects::put(&self.inner, key, bytes, condition).await
@@ -172,6 +188,11 @@ impl Objects for FailingStore {
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
         self.write(kind(key).1)?;
         Objects::remove(&self.inner, key).await
+    }
+
+    async fn remove_if(&self, key: &Key<'_>, seen: &AgedObject) -> Result<RemoveOutcome> {
+        self.write(kind(key).1)?;
+        self.inner.remove_if(key, seen).await
     }
 
     async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
@@ -203,9 +224,9 @@ impl Objects for FailingStore {
         self.inner.repositories(prefix, after, limit).await
     }
 
-    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool> {
+    async fn renew(&self, key: &Key<'_>, seen: SystemTime, older_than: Duration) -> Result<bool> {
         self.call("renew")?;
-        self.inner.renew(key, older_than).await
+        self.inner.renew(key, seen, older_than).await
     }
 }
 
@@ -223,5 +244,6 @@ fn kind(key: &Key<'_>) -> (&'static str, &'static str) {
         | Key::UploadRecord(_)
         | Key::UploadParts(..)
         | Key::UploadPiece(..) => ("upload", "-upload"),
+        Key::Renewed(_) => ("renewal", "-renewal"),
     }
 }

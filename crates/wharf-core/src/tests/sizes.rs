@@ -1,6 +1,6 @@
 //! Remembered sizes, and that nobody can tell whether there are any.
 
-use wharf_store::{BlobSizes, BlobStore, SIZE_LIFETIME, SystemClock};
+use wharf_store::{BlobSizes, BlobStore, Grace, SystemClock};
 
 use super::*;
 use crate::MemorySizes;
@@ -8,7 +8,7 @@ use crate::MemorySizes;
 /// A registry that remembers sizes, and the memory of it.
 fn remembering() -> (Fixture, Arc<MemorySizes>) {
     let clock = Arc::new(ManualClock(Mutex::new(SystemTime::UNIX_EPOCH)));
-    let sizes = Arc::new(MemorySizes::new(100, clock.clone()));
+    let sizes = Arc::new(MemorySizes::new(100, Grace::default(), clock.clone()));
     let fixture = fixture_with(Options { sizes: Some(sizes.clone()), ..Options::default() });
     (Fixture { clock, ..fixture }, sizes)
 }
@@ -25,7 +25,7 @@ async fn asked_once() -> (Fixture, Arc<MemorySizes>, RepositoryName, Digest) {
 #[tokio::test]
 async fn a_size_is_remembered_for_half_an_hour_and_no_longer() {
     let (fixture, sizes, _, digest) = asked_once().await;
-    fixture.clock.advance(SIZE_LIFETIME - Duration::from_secs(1));
+    fixture.clock.advance(Grace::default().size_lifetime() - Duration::from_secs(1));
     assert_eq!(sizes.get(&digest).await, Some(5));
     fixture.clock.advance(Duration::from_secs(1));
     assert_eq!(sizes.get(&digest).await, None);
@@ -34,7 +34,7 @@ async fn a_size_is_remembered_for_half_an_hour_and_no_longer() {
 #[tokio::test]
 async fn a_size_from_the_future_is_not_believed() {
     let clock = Arc::new(ManualClock(Mutex::new(SystemTime::UNIX_EPOCH + Duration::from_secs(60))));
-    let sizes = MemorySizes::new(10, clock.clone());
+    let sizes = MemorySizes::new(10, Grace::default(), clock.clone());
     let digest = Digest::of(b"layer");
     sizes.keep(&digest, 5).await;
     *clock.0.lock().unwrap() -= Duration::from_secs(30);
@@ -43,7 +43,7 @@ async fn a_size_from_the_future_is_not_believed() {
 
 #[tokio::test]
 async fn no_more_sizes_are_remembered_than_are_asked_for() {
-    let sizes = MemorySizes::new(100, Arc::new(SystemClock));
+    let sizes = MemorySizes::new(100, Grace::default(), Arc::new(SystemClock));
     let digests: Vec<Digest> = (0..10_000_u32).map(|number| Digest::of(&number.to_le_bytes())).collect();
     for digest in &digests {
         sizes.keep(digest, 1).await;

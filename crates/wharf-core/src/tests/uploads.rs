@@ -1,7 +1,7 @@
 //! Uploads, in the shapes clients know.
 
 use wharf_oci::{Algorithm, Digest};
-use wharf_store::Announced;
+use wharf_store::{Announced, BlobStore, UploadKey};
 
 use super::*;
 use crate::Placement;
@@ -199,4 +199,39 @@ async fn an_upload_belongs_to_its_repository() {
     let id = begin(&fixture.registry, &name).await;
     let error = fixture.registry.append(&repo("b"), &id, Placement::End, body(b"x")).await.unwrap_err();
     assert!(matches!(error, Error::UploadUnknown { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_finished_upload_that_was_not_linked_is_linked_by_the_repeated_request() {
+    let (fixture, name) = (fixture(), repo("a"));
+    let id = begin(&fixture.registry, &name).await;
+    fixture.registry.append(&name, &id, Placement::End, body(b"layer")).await.unwrap();
+    let (key, digest) = (UploadKey { repository: name.clone(), id: id.clone() }, Digest::of(b"layer"));
+    // The process died between the two.
+    fixture.store.commit(&key, &digest).await.unwrap();
+    let unknown = fixture.registry.blob(&name, &digest).await;
+    assert!(matches!(unknown, Err(Error::BlobUnknown { .. })), "{unknown:?}");
+
+    for last in [None, Some((Placement::End, body(b""))), Some((Placement::At(0), body(b"layer")))] {
+        fixture.registry.finish(&cause(), &name, &id, &digest, last).await.unwrap();
+        assert_eq!(fixture.registry.blob(&name, &digest).await.unwrap().size_bytes, 5);
+    }
+    let closed = fixture.registry.upload(&name, &id).await;
+    assert!(matches!(closed, Err(Error::UploadUnknown { .. })), "{closed:?}");
+}
+
+#[tokio::test]
+async fn no_blob_of_another_repository_is_linked_by_its_digest_alone() {
+    let (fixture, name) = (fixture(), repo("a"));
+    let secret = push_blob(&fixture.registry, &repo("b"), b"secret").await;
+    let open = begin(&fixture.registry, &name).await;
+    let never_begun: UploadId = "0196f0b0-0000-7000-8000-000000000000".parse().unwrap();
+    for id in [open, never_begun] {
+        for last in [None, Some((Placement::End, body(b""))), Some((Placement::At(6), body(b"x")))] {
+            let refused = fixture.registry.finish(&cause(), &name, &id, &secret, last).await;
+            assert!(refused.is_err());
+            let unknown = fixture.registry.blob(&name, &secret).await;
+            assert!(matches!(unknown, Err(Error::BlobUnknown { .. })), "{unknown:?}");
+        }
+    }
 }

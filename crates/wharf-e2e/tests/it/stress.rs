@@ -74,7 +74,8 @@ impl World {
         directory: Option<TempDir>,
     ) -> Arc<Self> {
         let blobs: Arc<dyn BlobStore> = Arc::new(blobs);
-        let metadata: Arc<dyn MetadataStore> = Arc::new(metadata.with_grace(collector::GRACE));
+        let metadata: Arc<dyn MetadataStore> =
+            Arc::new(metadata.with_grace(wharf_store::Grace::new(collector::GRACE)));
         let registry = Registry::new(Arc::clone(&blobs), Arc::clone(&metadata), Options::default());
         let moment = RwLock::new(());
         Arc::new(Self { registry, blobs, metadata, time, moment, _directory: directory })

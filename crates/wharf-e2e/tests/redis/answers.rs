@@ -1,6 +1,7 @@
 //! The same requests with no cache, with one in memory and with one in Redis: the same answers, to the last byte.
 
 use wharf_core::{MemorySizes, SystemClock};
+use wharf_store::Grace;
 use wharf_testkit::images::{Image, Manifest};
 use wharf_testkit::wire::{Request, Response};
 
@@ -13,7 +14,7 @@ async fn no_answer_tells_whether_there_is_a_cache() {
     until_used(&in_redis, &redis).await;
     let caches: [(&str, Option<Arc<dyn BlobSizes>>); 3] = [
         ("none", None),
-        ("memory", Some(Arc::new(MemorySizes::new(100, Arc::new(SystemClock))))),
+        ("memory", Some(Arc::new(MemorySizes::new(100, Grace::default(), Arc::new(SystemClock))))),
         ("redis", Some(in_redis)),
     ];
     let mut transcripts = Vec::new();

@@ -34,7 +34,7 @@ fn config(port: u16) -> RedisConfig {
 }
 
 fn sizes(config: &RedisConfig) -> Arc<RedisSizes> {
-    Arc::new(RedisSizes::open(config).expect("the configuration is right"))
+    Arc::new(RedisSizes::open(config, wharf_store::Grace::default()).expect("the configuration is right"))
 }
 
 /// A registry over a tree that remembers sizes in `sizes`, and how often its store is asked for anything.

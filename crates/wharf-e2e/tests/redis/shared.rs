@@ -3,7 +3,7 @@
 use wharf_core::BlobSizes as _;
 use wharf_oci::Digest;
 use wharf_server::config::RedisTls;
-use wharf_store::SIZE_LIFETIME;
+use wharf_store::Grace;
 use wharf_testkit::push;
 use wharf_testkit::tls::Authority;
 
@@ -47,7 +47,7 @@ async fn what_is_kept_is_a_size_under_a_key_of_our_own_and_has_an_end() {
     assert_eq!(redis.say(&["KEYS", "*"]), format!("wharf:blob:{digest}"));
     assert_eq!(redis.say(&["GET", &format!("wharf:blob:{digest}")]), "5");
     let left: u64 = redis.say(&["TTL", &format!("wharf:blob:{digest}")]).parse().unwrap();
-    assert!((1..=SIZE_LIFETIME.as_secs()).contains(&left), "{left} s left");
+    assert!((1..=Grace::default().size_lifetime().as_secs()).contains(&left), "{left} s left");
     sizes.forget(&digest).await;
     assert_eq!(redis.say(&["DBSIZE"]), "0");
 

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::redis::{
     Client, ClientTlsConfig, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion,
@@ -13,7 +14,7 @@ use anyhow::Context;
 use async_trait::async_trait;
 use wharf_core::{BlobSizes, MemorySizes, SystemClock};
 use wharf_oci::Digest;
-use wharf_store::SIZE_LIFETIME;
+use wharf_store::Grace;
 
 use super::link::{Limits, Link};
 use crate::config::{RedisAddress, RedisConfig, RedisTls};
@@ -31,6 +32,7 @@ pub struct RedisSizes {
     link: Link,
     /// Blobs that were to be forgotten when Redis did not listen: it may still remember them.
     distrusted: MemorySizes,
+    lifetime: Duration,
 }
 
 // === impl RedisSizes ===
@@ -40,11 +42,12 @@ impl RedisSizes {
     ///
     /// # Errors
     /// A file of `redis.tls` that cannot be read or used.
-    pub fn open(config: &RedisConfig) -> anyhow::Result<Self> {
+    pub fn open(config: &RedisConfig, grace: Grace) -> anyhow::Result<Self> {
         let limits = Limits { dial: config.dial_timeout, command: config.command_timeout };
         Ok(Self {
             link: Link::new(client(config)?, limits),
-            distrusted: MemorySizes::new(DISTRUSTED, Arc::new(SystemClock)),
+            distrusted: MemorySizes::new(DISTRUSTED, grace, Arc::new(SystemClock)),
+            lifetime: grace.size_lifetime(),
         })
     }
 }
@@ -62,7 +65,7 @@ impl BlobSizes for RedisSizes {
 
     async fn keep(&self, digest: &Digest, size: u64) {
         let mut set = Cmd::new();
-        set.arg("SET").arg(key(digest)).arg(size).arg("EX").arg(SIZE_LIFETIME.as_secs());
+        set.arg("SET").arg(key(digest)).arg(size).arg("EX").arg(self.lifetime.as_secs());
         if self.link.ask::<()>(&set).await.is_some() {
             self.distrusted.forget(digest).await;
         }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use wharf_oci::Descriptor;
 use wharf_store::suite::repository;
-use wharf_store::{Change, Expect, ManifestFacts, MetadataStore, TagWrite};
+use wharf_store::{Change, Expect, Held, ManifestFacts, MetadataStore, TagWrite};
 
 use super::*;
 
@@ -50,9 +50,10 @@ impl Counter {
         let digest = Digest::of(b"blob");
         self.store.commit(&one, &digest).await.unwrap();
         self.metadata.link_blob(&CHANGE, &repository("a"), &digest, &digest).await.unwrap();
+        self.store.close(&one).await.unwrap();
         self.count("push a blob");
         let seen = self.store.stat(&digest).await.unwrap();
-        self.metadata.hold(&digest, &seen).await.unwrap().unwrap();
+        self.metadata.hold(&Held { content: &digest, seen: &seen, link: None }).await.unwrap().unwrap();
         self.metadata.link_blob(&CHANGE, &repository("b"), &digest, &digest).await.unwrap();
         self.count("mount a blob");
     }

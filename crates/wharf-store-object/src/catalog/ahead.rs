@@ -1,14 +1,16 @@
 //! What a walk over the folders of a bucket is going to ask, asked before it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use wharf_oci::RepositoryName;
 use wharf_store::layout::{Dir, Key};
-use wharf_store::{Objects, Put, PutIf, PutOutcome, Result};
+use wharf_store::{
+    AgedObject, LockMode, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock, Result,
+};
 
 use super::{Wanted, exists, top};
 use crate::BucketStore;
@@ -162,6 +164,14 @@ impl Objects for Ahead {
         self.store.get(key).await
     }
 
+    async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
+        self.store.get_with_age(key).await
+    }
+
+    async fn lock(&self, repository: &RepositoryName, mode: LockMode) -> Result<RepositoryLock> {
+        self.store.lock(repository, mode).await
+    }
+
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
         Objects::put(&self.store, key, bytes, condition).await
     }
@@ -172,6 +182,10 @@ impl Objects for Ahead {
 
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
         Objects::remove(&self.store, key).await
+    }
+
+    async fn remove_if(&self, key: &Key<'_>, seen: &AgedObject) -> Result<RemoveOutcome> {
+        self.store.remove_if(key, seen).await
     }
 
     async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
@@ -195,7 +209,7 @@ impl Objects for Ahead {
         self.store.have_children(dirs).await
     }
 
-    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool> {
-        self.store.renew(key, older_than).await
+    async fn renew(&self, key: &Key<'_>, seen: SystemTime, older_than: Duration) -> Result<bool> {
+        self.store.renew(key, seen, older_than).await
     }
 }

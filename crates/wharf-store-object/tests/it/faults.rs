@@ -1,7 +1,7 @@
 //! What goes wrong on the way, and what a store makes of it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use wharf_oci::{Digest, RepositoryName};
@@ -199,14 +199,14 @@ async fn an_old_blob_is_young_again_and_a_young_one_is_left_alone() {
     let (server, store) = scratch().await;
     let digest = Digest::of(b"x");
     let hour = Duration::from_secs(3600);
-    assert!(!store.renew(&Key::BlobData(&digest), hour).await.unwrap());
+    assert!(!store.renew(&Key::BlobData(&digest), SystemTime::UNIX_EPOCH, hour).await.unwrap());
     BlobStore::put(&store, &digest, Bytes::from_static(b"x")).await.unwrap();
     server.requests();
-    assert!(store.renew(&Key::BlobData(&digest), hour).await.unwrap());
+    assert!(store.renew(&Key::BlobData(&digest), SystemTime::UNIX_EPOCH, hour).await.unwrap());
     assert_eq!(server.requests().len(), 1);
     server.s3.age(2 * hour);
     let old = store.stat(&digest).await.unwrap().modified;
-    assert!(store.renew(&Key::BlobData(&digest), hour).await.unwrap());
+    assert!(store.renew(&Key::BlobData(&digest), SystemTime::UNIX_EPOCH, hour).await.unwrap());
     assert!(store.stat(&digest).await.unwrap().modified > old + hour);
 }
 

@@ -14,6 +14,8 @@
 //!     _uploads/<id>/wharf-upload                             ours: offset and hash state
 //!     _uploads/<id>/wharf-data/<name>                        ours, in buckets: the bytes, written in parts
 //!     _uploads/<id>/wharf-pieces/<name>                      ours, in buckets: bytes that are not a part yet
+//! wharf/
+//!   renewed/<alg>/<hex>                                      ours, in buckets: the time of this object renews that blob
 //! ```
 //! A link holds the text of a digest and nothing else. The folder `referrers` and what begins with `wharf-` are ours; the
 //! registries we succeed neither read nor mind them.
@@ -53,6 +55,8 @@ pub enum Key<'a> {
     UploadParts(&'a UploadKey, &'a str),
     /// Some bytes of an unfinished upload in a bucket, too few for a part.
     UploadPiece(&'a UploadKey, &'a str),
+    /// A blob of a bucket was renewed when this was written: there it is never copied to make it young.
+    Renewed(&'a Digest),
 }
 
 /// The name of a level of the tree that is listed.
@@ -120,6 +124,7 @@ impl Key<'_> {
             Self::UploadRecord(key) => with(upload(key), &["/wharf-upload"]),
             Self::UploadParts(key, name) => with(upload(key), &["/wharf-data/", name]),
             Self::UploadPiece(key, name) => with(upload(key), &["/wharf-pieces/", name]),
+            Self::Renewed(digest) => two_levels("wharf/renewed/".to_owned(), digest),
         }
     }
 
@@ -130,6 +135,7 @@ impl Key<'_> {
         match self {
             Self::BlobData(_) | Self::LayerLink(..) | Self::RevisionLink(..) => 1,
             Self::UploadData(_) | Self::UploadStartedAt(_) | Self::UploadRecord(_) => 1,
+            Self::Renewed(_) => 0,
             Self::TagLink(..) | Self::UploadParts(..) | Self::UploadPiece(..) => 2,
             Self::Referrer(..) => 3,
             Self::TagIndexLink(..) => 4,

@@ -7,12 +7,12 @@ use wharf_oci::Digest;
 
 use super::Key;
 use crate::error::{Error, Result};
-use crate::objects::Objects;
+use crate::objects::{AgedObject, Objects};
 
-/// How often a link that makes no sense is looked at. Writing one takes an older registry microseconds, unless its thread
+/// How often a link that makes no sense is read. Writing one takes an older registry microseconds, unless its thread
 /// is put aside in the middle; what is still broken after 50 ms is broken.
-const LOOKS: usize = 6;
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(10);
+const READS: usize = 6;
+const REREAD_PAUSE: Duration = Duration::from_millis(10);
 
 /// The bytes of a link to `digest`.
 pub(super) fn to(digest: &Digest) -> Bytes {
@@ -24,7 +24,7 @@ pub(super) fn to(digest: &Digest) -> Bytes {
 /// Older registries write links in place, so a reader can meet one that is empty or half there: it looks again for a
 /// while before it calls the link broken. Broken is an error, never "absent".
 pub(super) async fn follow(objects: &dyn Objects, key: &Key<'_>) -> Result<Option<Digest>> {
-    let mut looks = 1;
+    let mut reads = 1;
     loop {
         let Some(bytes) = objects.get(key).await? else {
             return Ok(None);
@@ -32,15 +32,47 @@ pub(super) async fn follow(objects: &dyn Objects, key: &Key<'_>) -> Result<Optio
         if let Some(digest) = parse(&bytes) {
             return Ok(Some(digest));
         }
-        if looks == LOOKS {
+        if reads == READS {
             return Err(Error::Corrupt { path: key.path(), problem: problem(&bytes) });
         }
-        looks += 1;
-        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+        reads += 1;
+        tokio::time::sleep(REREAD_PAUSE).await;
     }
 }
 
-/// As [`follow`], for a caller that is about to write or remove the link: a broken one is as good as none.
+/// As [`follow`], with the object itself.
+pub(super) async fn follow_with_age(
+    objects: &dyn Objects,
+    key: &Key<'_>,
+) -> Result<Option<(Digest, AgedObject)>> {
+    match read_settled(objects, key).await? {
+        None => Ok(None),
+        Some((Some(digest), object)) => Ok(Some((digest, object))),
+        Some((None, object)) => Err(Error::Corrupt { path: key.path(), problem: problem(&object.bytes) }),
+    }
+}
+
+/// What stands under `key` and what it means, for a caller that is about to replace or remove it: a broken link means
+/// nothing, and is an object all the same.
+pub(super) async fn read_settled(
+    objects: &dyn Objects,
+    key: &Key<'_>,
+) -> Result<Option<(Option<Digest>, AgedObject)>> {
+    let mut reads = 1;
+    loop {
+        let Some(object) = objects.get_with_age(key).await? else {
+            return Ok(None);
+        };
+        let digest = parse(&object.bytes);
+        if digest.is_some() || reads == READS {
+            return Ok(Some((digest, object)));
+        }
+        reads += 1;
+        tokio::time::sleep(REREAD_PAUSE).await;
+    }
+}
+
+/// As [`follow`], for a caller that is about to write the link: a broken one is as good as none.
 pub(super) async fn follow_to_replace(objects: &dyn Objects, key: &Key<'_>) -> Result<Option<Digest>> {
     match follow(objects, key).await {
         Err(Error::Corrupt { .. }) => Ok(None),

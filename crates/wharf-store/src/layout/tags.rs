@@ -6,10 +6,13 @@ use wharf_oci::{Digest, RepositoryName, Tag};
 use super::{Dir, Key, LayoutMetadata, link};
 use crate::error::{Error, Result};
 use crate::metadata::{Expect, Page, TagChange, TagWrite};
-use crate::objects::{Put, PutIf, PutOutcome};
+use crate::objects::{AgedObject, LockMode, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock};
 
 /// How many tags are listed at a time when all of them must be read.
 const SCAN_PAGE: usize = 1000;
+
+/// How often a delete of a tag begins anew because the tag was moved meanwhile.
+const REMOVE_ATTEMPTS: usize = 16;
 
 /// The two writes of a tag that moves whatever it means: its history, then what it means.
 pub(super) fn moved<'a>(repository: &'a RepositoryName, tag: &'a Tag, digest: &'a Digest) -> [Put<'a>; 2] {
@@ -23,69 +26,110 @@ impl LayoutMetadata {
         link::follow_to_replace(self.objects(), &Key::TagLink(repository, tag)).await
     }
 
-    /// Writes a tag on its condition.
+    /// Writes a tag on its condition. The caller has acquired the exclusive lock.
     pub(super) async fn write_tag(
         &self,
         repository: &RepositoryName,
         write: &TagWrite,
         digest: &Digest,
     ) -> Result<TagChange> {
-        let current = Key::TagLink(repository, &write.tag);
-        let from = link::follow_to_replace(self.objects(), &current).await?;
+        let key = Key::TagLink(repository, &write.tag);
+        let current = link::read_settled(self.objects(), &key).await?;
+        let from = current.as_ref().and_then(|(from, _)| *from);
         let conflict = |current| Error::TagConflict { tag: write.tag.clone(), current };
-        if write.expect == Expect::Absent && from.is_some_and(|from| from != *digest) {
-            return Err(conflict(from));
-        }
-        let condition = match write.expect {
-            Expect::Any => PutIf::Any,
-            Expect::Absent => PutIf::Absent,
-            Expect::Is(expected) => PutIf::Is(link::to(&expected)),
+        let condition = match (write.expect, current) {
+            (Expect::Any, _) => PutIf::Any,
+            (Expect::Absent, None) => PutIf::Absent,
+            (Expect::Absent, Some((Some(same), object))) if same == *digest => PutIf::Is(object.bytes),
+            // A tag whose manifest is gone is absent.
+            (Expect::Absent, Some((Some(other), object))) => {
+                match self.has_revision(repository, &other).await? {
+                    true => return Err(conflict(from)),
+                    false => PutIf::Is(object.bytes),
+                }
+            }
+            (Expect::Absent, Some((None, _))) => return Err(conflict(None)),
+            (Expect::Is(expected), Some((Some(same), object))) if same == expected => PutIf::Is(object.bytes),
+            (Expect::Is(_), _) => return Err(conflict(from)),
         };
         self.write_link(&Key::TagIndexLink(repository, &write.tag, digest), digest).await?;
-        match self.objects.put(&current, link::to(digest), condition).await? {
+        match self.objects.put(&key, link::to(digest), condition).await? {
             PutOutcome::Written => Ok(TagChange { tag: write.tag.clone(), from, to: Some(*digest) }),
             PutOutcome::Refused => {
-                // Somebody may have been there since we looked.
-                let there = link::follow_to_replace(self.objects(), &current).await?;
-                let said_twice = write.expect == Expect::Absent && there == Some(*digest);
+                // Another writer came between the read and the write, in a store without locks.
+                let there = link::follow_to_replace(self.objects(), &key).await?;
+                let repeated = write.expect == Expect::Absent && there == Some(*digest);
                 let unchanged = TagChange { tag: write.tag.clone(), from: there, to: there };
-                if said_twice { Ok(unchanged) } else { Err(conflict(there)) }
+                if repeated { Ok(unchanged) } else { Err(conflict(there)) }
             }
         }
     }
 
-    pub(super) async fn remove_tag(
+    /// Removes a tag, whatever it means, and reports what it meant when it was removed.
+    pub(super) async fn delete_one_tag(
         &self,
         repository: &RepositoryName,
         tag: &Tag,
     ) -> Result<Option<TagChange>> {
-        let current = Key::TagLink(repository, tag);
-        let from = link::follow_to_replace(self.objects(), &current).await?;
-        if !self.objects.remove(&current).await? {
-            return Ok(None);
+        let lock = self.objects.lock(repository, LockMode::Exclusive).await?;
+        let key = Key::TagLink(repository, tag);
+        for _ in 0..REMOVE_ATTEMPTS {
+            let Some((from, seen)) = link::read_settled(self.objects(), &key).await? else {
+                return Ok(None);
+            };
+            match self.remove_tag(repository, tag, &seen, &lock).await? {
+                RemoveOutcome::Removed => return Ok(Some(TagChange { tag: tag.clone(), from, to: None })),
+                RemoveOutcome::Absent => return Ok(None),
+                RemoveOutcome::Changed => {}
+            }
         }
-        self.objects.remove_all(&Dir::TagIndex(repository, tag)).await?;
-        Ok(Some(TagChange { tag: tag.clone(), from, to: None }))
+        Err(super::contended(format!("delete tag {tag} of {repository}")))
     }
 
-    /// Removes every tag that means `digest`.
+    /// Removes a tag if it is still what was read, and its history with it. The lock is the caller's exclusive one.
+    async fn remove_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        seen: &AgedObject,
+        _lock: &RepositoryLock,
+    ) -> Result<RemoveOutcome> {
+        let outcome = self.objects.remove_if(&Key::TagLink(repository, tag), seen).await?;
+        if outcome == RemoveOutcome::Removed {
+            self.objects.remove_all(&Dir::TagIndex(repository, tag)).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Removes every tag that means `digest`, and no tag that has moved to another meanwhile. Without the caller's lock
+    /// each removal acquires it for itself, so that pushes go on beside a long list of tags.
     pub(super) async fn remove_tags_of(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
+        lock: Option<&RepositoryLock>,
     ) -> Result<Vec<TagChange>> {
         let mut removed = Vec::new();
         let mut after: Option<Tag> = None;
         loop {
             let page = self.tag_page(repository, after.as_ref().map(Tag::as_str), SCAN_PAGE).await?;
             after = page.items.last().cloned();
-            let matching: Vec<Option<Tag>> = stream::iter(page.items)
+            let matching: Vec<Option<(Tag, AgedObject)>> = stream::iter(page.items)
                 .map(|tag| self.if_means(repository, tag, digest))
                 .buffer_unordered(self.concurrency)
                 .try_collect()
                 .await?;
-            for tag in matching.iter().flatten() {
-                removed.extend(self.remove_tag(repository, tag).await?);
+            for (tag, seen) in matching.into_iter().flatten() {
+                let outcome = match lock {
+                    Some(lock) => self.remove_tag(repository, &tag, &seen, lock).await?,
+                    None => {
+                        let lock = self.objects.lock(repository, LockMode::Exclusive).await?;
+                        self.remove_tag(repository, &tag, &seen, &lock).await?
+                    }
+                };
+                if outcome == RemoveOutcome::Removed {
+                    removed.push(TagChange { tag, from: Some(*digest), to: None });
+                }
             }
             if !page.more {
                 return Ok(removed);
@@ -93,10 +137,15 @@ impl LayoutMetadata {
         }
     }
 
-    async fn if_means(&self, repository: &RepositoryName, tag: Tag, digest: &Digest) -> Result<Option<Tag>> {
+    async fn if_means(
+        &self,
+        repository: &RepositoryName,
+        tag: Tag,
+        digest: &Digest,
+    ) -> Result<Option<(Tag, AgedObject)>> {
         // A broken tag means nothing, this manifest neither.
-        let found = link::follow_to_replace(self.objects(), &Key::TagLink(repository, &tag)).await?;
-        Ok((found.as_ref() == Some(digest)).then_some(tag))
+        let found = link::read_settled(self.objects(), &Key::TagLink(repository, &tag)).await?;
+        Ok(found.and_then(|(means, object)| (means.as_ref() == Some(digest)).then_some((tag, object))))
     }
 
     pub(super) async fn tag_page(

@@ -45,10 +45,16 @@ impl BlobStore for MemoryStore {
         Ok(())
     }
 
-    async fn remove_if_older(&self, digest: &Digest, than: SystemTime) -> Result<bool> {
+    async fn remove_if_older(&self, batch: &[Digest], than: SystemTime) -> Result<Vec<Digest>> {
         let mut state = self.state();
-        let old = state.blobs.get(digest).is_some_and(|blob| blob.modified < than);
-        Ok(old && state.blobs.remove(digest).is_some())
+        let mut removed = Vec::new();
+        for digest in batch {
+            if state.blobs.get(digest).is_some_and(|blob| blob.modified < than) {
+                state.blobs.remove(digest);
+                removed.push(*digest);
+            }
+        }
+        Ok(removed)
     }
 
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {
@@ -60,7 +66,7 @@ impl BlobStore for MemoryStore {
     }
 
     async fn begin(&self, key: &UploadKey, _announced: Announced) -> Result<()> {
-        let upload = Upload { bytes: Vec::new(), begun: self.clock.now(), busy: false };
+        let upload = Upload { bytes: Vec::new(), begun: self.clock.now(), busy: false, finished: None };
         let mut state = self.state();
         if state.uploads.get(key).is_some_and(|upload| upload.busy) {
             return Err(Error::UploadBusy { key: key.clone() });
@@ -71,6 +77,9 @@ impl BlobStore for MemoryStore {
 
     async fn append(&self, key: &UploadKey, offset: u64, mut bytes: ByteStream) -> Result<u64> {
         let writer = Writer::take(self, key)?;
+        if writer.with(|upload| upload.finished).is_some() {
+            return Err(Error::UploadNotFound { key: key.clone() });
+        }
         let mut stored = writer.with(|upload| upload.bytes.len() as u64);
         if stored != offset {
             return Err(Error::OffsetMismatch { given: offset, stored });
@@ -92,11 +101,23 @@ impl BlobStore for MemoryStore {
     async fn commit(&self, key: &UploadKey, digest: &Digest) -> Result<u64> {
         let writer = Writer::take(self, key)?;
         let bytes = Bytes::from(writer.with(|upload| upload.bytes.clone()));
-        verify(digest, &bytes)?;
         let size = bytes.len() as u64;
+        match writer.with(|upload| upload.finished) {
+            Some(finished) if finished == *digest => return Ok(size),
+            Some(_) => return Err(Error::UploadNotFound { key: key.clone() }),
+            None => verify(digest, &bytes)?,
+        }
         self.publish(digest, bytes);
-        self.state().uploads.remove(key);
+        writer.with(|upload| upload.finished = Some(*digest));
         Ok(size)
+    }
+
+    async fn close(&self, key: &UploadKey) -> Result<()> {
+        let mut state = self.state();
+        if state.uploads.get(key).is_some_and(|upload| !upload.busy && upload.finished.is_some()) {
+            state.uploads.remove(key);
+        }
+        Ok(())
     }
 
     async fn abort(&self, key: &UploadKey) -> Result<()> {

@@ -1,20 +1,35 @@
 //! The tree's floor in a map of paths.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use wharf_oci::RepositoryName;
 
-use super::MemoryStore;
+use super::{MemoryStore, State};
 use crate::error::Result;
 use crate::layout::{Dir, Key};
-use crate::objects::{Objects, Put, PutIf, PutOutcome, put_in_turn};
+use crate::objects::{
+    AgedObject, LockMode, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock, put_in_turn,
+};
 
 #[async_trait]
 impl Objects for MemoryStore {
     async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>> {
+        Ok(self.state().objects.get(&key.path()).map(|object| object.bytes.clone()))
+    }
+
+    async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
         Ok(self.state().objects.get(&key.path()).cloned())
+    }
+
+    async fn lock(&self, repository: &RepositoryName, mode: LockMode) -> Result<RepositoryLock> {
+        let lock = self.lock_of(repository);
+        Ok(match mode {
+            LockMode::Shared => RepositoryLock::until_dropped(lock.read_owned().await),
+            LockMode::Exclusive => RepositoryLock::until_dropped(lock.write_owned().await),
+        })
     }
 
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
@@ -23,12 +38,12 @@ impl Objects for MemoryStore {
         let holds = match &condition {
             PutIf::Any => true,
             PutIf::Absent => !state.objects.contains_key(&path),
-            PutIf::Is(expected) => state.objects.get(&path) == Some(expected),
+            PutIf::Is(expected) => state.objects.get(&path).is_some_and(|object| object.bytes == *expected),
         };
         if !holds {
             return Ok(PutOutcome::Refused);
         }
-        state.objects.insert(path, bytes);
+        state.write(path, bytes, self.clock.now());
         Ok(PutOutcome::Written)
     }
 
@@ -38,6 +53,19 @@ impl Objects for MemoryStore {
 
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
         Ok(self.state().objects.remove(&key.path()).is_some())
+    }
+
+    async fn remove_if(&self, key: &Key<'_>, seen: &AgedObject) -> Result<RemoveOutcome> {
+        let mut state = self.state();
+        let path = key.path();
+        Ok(match state.objects.get(&path) {
+            None => RemoveOutcome::Absent,
+            Some(object) if object != seen => RemoveOutcome::Changed,
+            Some(_) => {
+                state.objects.remove(&path);
+                RemoveOutcome::Removed
+            }
+        })
     }
 
     async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
@@ -76,11 +104,27 @@ impl Objects for MemoryStore {
         Ok(have)
     }
 
-    async fn renew(&self, key: &Key<'_>, _older_than: Duration) -> Result<bool> {
-        let Key::BlobData(digest) = key else { return Ok(self.state().objects.contains_key(&key.path())) };
+    async fn renew(&self, key: &Key<'_>, _seen: SystemTime, older_than: Duration) -> Result<bool> {
         let now = self.clock.now();
         let mut state = self.state();
-        let blob = state.blobs.get_mut(*digest);
-        Ok(blob.map(|blob| blob.modified = now).is_some())
+        let modified = match key {
+            Key::BlobData(digest) => state.blobs.get_mut(*digest).map(|blob| &mut blob.modified),
+            _ => state.objects.get_mut(&key.path()).map(|object| &mut object.modified),
+        };
+        let Some(modified) = modified else { return Ok(false) };
+        if now.duration_since(*modified).unwrap_or_default() > older_than {
+            *modified = now;
+        }
+        Ok(true)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn write(&mut self, path: String, bytes: Bytes, modified: SystemTime) {
+        self.writes += 1;
+        let version = Some(self.writes.to_string());
+        self.objects.insert(path, AgedObject { bytes, modified, version });
     }
 }

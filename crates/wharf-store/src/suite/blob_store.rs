@@ -76,14 +76,16 @@ pub async fn a_removed_blob_is_gone_and_removing_it_again_is_fine(store: &dyn Bl
 }
 
 pub async fn a_collector_removes_only_what_is_old(store: &dyn BlobStore) {
-    let digest = put(store, b"ageing").await;
+    let (digest, absent) = (put(store, b"ageing").await, Digest::of(b"absent"));
+    let batch = [absent, digest];
     let published = store.stat(&digest).await.unwrap().modified;
-    assert!(!store.remove_if_older(&digest, published).await.unwrap());
+    assert!(store.remove_if_older(&batch, published).await.unwrap().is_empty());
     store.stat(&digest).await.unwrap();
     let later = published + Duration::from_secs(1);
-    assert!(store.remove_if_older(&digest, later).await.unwrap());
+    assert_eq!(store.remove_if_older(&batch, later).await.unwrap(), [digest]);
     assert!(matches!(store.stat(&digest).await, Err(Error::BlobNotFound { .. })));
-    assert!(!store.remove_if_older(&digest, later).await.unwrap());
+    assert!(store.remove_if_older(&batch, later).await.unwrap().is_empty());
+    assert!(store.remove_if_older(&[], later).await.unwrap().is_empty());
 }
 
 pub async fn sha512_is_a_digest_like_any_other(store: &dyn BlobStore) {

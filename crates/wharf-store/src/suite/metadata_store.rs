@@ -8,7 +8,10 @@ use super::repository;
 use crate::blob::BlobStat;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Error;
-use crate::metadata::{Change, Expect, ManifestFacts, ManifestWritten, MetadataStore, TagChange, TagWrite};
+use crate::metadata::{
+    Change, Expect, FoundLink, Held, HeldLink, LinkKind, ManifestFacts, ManifestWritten, MetadataStore,
+    TagChange, TagWrite,
+};
 
 const CHANGE: Change<'static> =
     Change { actor: Some("tester"), request_id: "r1", at: SystemTime::UNIX_EPOCH };
@@ -311,13 +314,34 @@ pub async fn a_collector_sees_all_manifests_and_blobs(store: &dyn MetadataStore)
     assert_eq!(store.blobs(&repo, None, 100).await.unwrap().items, digests);
 }
 
-pub async fn what_is_held_is_there(store: &dyn MetadataStore) {
-    let seen = |modified| BlobStat { size: 1, modified };
-    let digest = Digest::of(b"gone since it was seen");
-    assert!(store.hold(&digest, &seen(SystemTime::UNIX_EPOCH)).await.unwrap().is_none());
-    // Whoever sees a young blob need not ask: nobody takes it.
-    let young = SystemClock.now() + Duration::from_secs(3600);
-    assert!(store.hold(&digest, &seen(young)).await.unwrap().is_some());
+pub async fn what_is_gone_cannot_be_held(store: &dyn MetadataStore) {
+    let (repo, digest) = (repository("a"), Digest::of(b"gone since it was seen"));
+    let old = SystemTime::UNIX_EPOCH;
+    let seen = BlobStat { size: 1, modified: old };
+    let mut held = Held { content: &digest, seen: &seen, link: None };
+    assert!(store.hold(&held).await.unwrap().is_none());
+    for kind in [LinkKind::Blob, LinkKind::Manifest] {
+        let found = FoundLink { content: digest, modified: old };
+        held.link = Some(HeldLink { repository: &repo, kind, digest: &digest, found });
+        assert!(store.hold(&held).await.unwrap().is_none());
+    }
+}
+
+pub async fn a_fact_is_found_with_its_age(store: &dyn MetadataStore) {
+    let (repo, digest, other) = (repository("a"), Digest::of(b"m"), Digest::of(b"layer"));
+    for kind in [LinkKind::Blob, LinkKind::Manifest] {
+        assert_eq!(store.link(&repo, kind, &digest).await.unwrap(), None);
+    }
+    put(store, &repo, &digest, &["v1"]).await;
+    store.link_blob(&CHANGE, &repo, &other, &other).await.unwrap();
+    let manifest = store.link(&repo, LinkKind::Manifest, &digest).await.unwrap().unwrap();
+    let blob = store.link(&repo, LinkKind::Blob, &other).await.unwrap().unwrap();
+    assert_eq!((manifest.content, blob.content), (digest, other));
+    let now = SystemClock.now();
+    for found in [manifest, blob] {
+        assert!(now.duration_since(found.modified).unwrap_or_default() < Duration::from_mins(10));
+    }
+    assert_eq!(store.link(&repo, LinkKind::Blob, &digest).await.unwrap(), None);
 }
 
 pub async fn a_manifest_pushed_while_deleted_is_whole_or_gone(store: &dyn MetadataStore) {
@@ -329,8 +353,57 @@ pub async fn a_manifest_pushed_while_deleted_is_whole_or_gone(store: &dyn Metada
         deleted.unwrap();
         assert_eq!(written.tags.len(), 1);
         let (tagged, held) = (by_tag(store, &repo, "v1").await, by_digest(store, &repo, digest).await);
+        assert_eq!(held, tagged, "the manifest and its acknowledged tag are there, or neither");
         let listed = tags_after(store, &repo, None, 10).await.0;
-        assert_eq!(tagged.is_some(), !listed.is_empty(), "a tag is listed that means nothing");
-        assert!(held.is_some() || tagged.is_none());
+        assert!(tagged.is_none() || listed == ["v1"], "{listed:?}");
     }
+}
+
+pub async fn a_delete_spares_tags_that_moved_meanwhile(store: &dyn MetadataStore) {
+    let (repo, old, new) = (repository("a"), Digest::of(b"old"), Digest::of(b"new"));
+    let names: Vec<String> = (0..20).map(|number| format!("v{number:02}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for _ in 0..10 {
+        put(store, &repo, &old, &names).await;
+        let delete = store.delete_manifest(&CHANGE, &repo, &old, None);
+        let moves = async {
+            for name in names.iter().rev().take(10) {
+                put(store, &repo, &new, &[name]).await;
+            }
+        };
+        let (deleted, ()) = tokio::join!(delete, moves);
+        let deleted = deleted.unwrap().unwrap();
+        assert_eq!(by_digest(store, &repo, old).await, None);
+        for name in &names[..10] {
+            assert_eq!(by_tag(store, &repo, name).await, None);
+        }
+        for name in &names[10..] {
+            assert_eq!(by_tag(store, &repo, name).await, Some(new), "{name} was moved and acknowledged");
+        }
+        assert!(deleted.tags.iter().all(|change| change.from == Some(old) && change.to.is_none()));
+    }
+}
+
+pub async fn a_deleted_tag_is_reported_with_what_it_meant(store: &dyn MetadataStore) {
+    let (repo, old, new) = (repository("a"), Digest::of(b"old"), Digest::of(b"new"));
+    for _ in 0..50 {
+        put(store, &repo, &old, &["v1"]).await;
+        let name = tag("v1");
+        let delete = store.delete_tag(&CHANGE, &repo, &name);
+        let (written, deleted) = tokio::join!(put(store, &repo, &new, &["v1"]), delete);
+        let removed = deleted.unwrap().unwrap().from;
+        match by_tag(store, &repo, "v1").await {
+            // The delete was first.
+            Some(left) => assert_eq!((left, removed), (new, Some(old))),
+            None => assert_eq!((written.tags[0].from, removed), (Some(old), Some(new))),
+        }
+    }
+}
+
+pub async fn a_tag_of_a_manifest_that_is_gone_may_be_made_anew(store: &dyn MetadataStore) {
+    let (repo, old, new) = (repository("a"), Digest::of(b"old"), Digest::of(b"new"));
+    put(store, &repo, &old, &["v1"]).await;
+    store.delete_manifest(&CHANGE, &repo, &old, None).await.unwrap();
+    try_put(store, &repo, &new, &[write("v1", Expect::Absent)]).await.unwrap();
+    assert_eq!(by_tag(store, &repo, "v1").await, Some(new));
 }

@@ -1,11 +1,16 @@
 //! Promises about the floor of the tree.
 
+use std::pin::pin;
+use std::time::{Duration, SystemTime};
+
 use bytes::Bytes;
+use futures_util::FutureExt;
 use wharf_oci::{Algorithm, Digest, Tag};
 
 use super::repository;
+use crate::clock::{Clock, SystemClock};
 use crate::layout::{Dir, Key};
-use crate::objects::{Objects, PutIf, PutOutcome};
+use crate::objects::{LockMode, Objects, PutIf, PutOutcome, RemoveOutcome};
 
 const ONE: Bytes = Bytes::from_static(b"one");
 const TWO: Bytes = Bytes::from_static(b"two");
@@ -14,7 +19,10 @@ fn tag(name: &str) -> Tag {
     name.parse().unwrap()
 }
 
+/// A put as the layout does it: a condition under the exclusive lock.
 async fn put(store: &dyn Objects, key: &Key<'_>, condition: PutIf) -> PutOutcome {
+    let mode = if condition == PutIf::Any { LockMode::Shared } else { LockMode::Exclusive };
+    let _lock = store.lock(&repository("a"), mode).await.unwrap();
     store.put(key, ONE, condition).await.unwrap()
 }
 
@@ -63,6 +71,87 @@ pub async fn a_removed_object_is_absent(store: &dyn Objects) {
     assert_eq!(store.get(&key).await.unwrap(), None);
     assert!(!store.remove(&key).await.unwrap());
     assert_eq!(store.have_children(&[Dir::Revisions(&repo, Algorithm::Sha256)]).await.unwrap(), [false]);
+}
+
+pub async fn an_object_is_read_with_its_age(store: &dyn Objects) {
+    let (repo, digest) = (repository("a"), Digest::of(b"x"));
+    let key = Key::RevisionLink(&repo, &digest);
+    assert_eq!(store.get_with_age(&key).await.unwrap(), None);
+    put(store, &key, PutIf::Any).await;
+    let object = store.get_with_age(&key).await.unwrap().unwrap();
+    assert_eq!(object.bytes, ONE);
+    let age = SystemClock.now().duration_since(object.modified).unwrap_or_default();
+    assert!(age < Duration::from_mins(10), "{age:?}");
+}
+
+pub async fn only_what_was_seen_is_removed(store: &dyn Objects) {
+    let (repo, tag) = (repository("a"), tag("v1"));
+    let key = Key::TagLink(&repo, &tag);
+    put(store, &key, PutIf::Any).await;
+    let seen = store.get_with_age(&key).await.unwrap().unwrap();
+    store.put(&key, TWO, PutIf::Any).await.unwrap();
+    let lock = store.lock(&repo, LockMode::Exclusive).await.unwrap();
+    assert_eq!(store.remove_if(&key, &seen).await.unwrap(), RemoveOutcome::Changed);
+    assert_eq!(store.get(&key).await.unwrap(), Some(TWO));
+    let seen = store.get_with_age(&key).await.unwrap().unwrap();
+    assert_eq!(store.remove_if(&key, &seen).await.unwrap(), RemoveOutcome::Removed);
+    assert_eq!(store.get(&key).await.unwrap(), None);
+    assert_eq!(store.get_with_age(&key).await.unwrap(), None);
+    assert!(store.children(&Dir::Tags(&repo), None, 10).await.unwrap().is_empty());
+    assert_eq!(store.remove_if(&key, &seen).await.unwrap(), RemoveOutcome::Absent);
+    drop(lock);
+    // What is gone may be made anew, on any condition.
+    assert_eq!(put(store, &key, PutIf::Absent).await, PutOutcome::Written);
+    assert_eq!(store.get(&key).await.unwrap(), Some(ONE));
+}
+
+pub async fn of_two_conditional_removals_one_removes(store: &dyn Objects) {
+    let (repo, tag) = (repository("a"), tag("v1"));
+    let key = Key::TagLink(&repo, &tag);
+    for _ in 0..20 {
+        put(store, &key, PutIf::Any).await;
+        let seen = store.get_with_age(&key).await.unwrap().unwrap();
+        let remove = || async {
+            let _lock = store.lock(&repo, LockMode::Exclusive).await.unwrap();
+            store.remove_if(&key, &seen).await.unwrap()
+        };
+        let outcomes = tokio::join!(remove(), remove());
+        let removed = [outcomes.0, outcomes.1].map(|outcome| outcome == RemoveOutcome::Removed);
+        assert_ne!(removed[0], removed[1], "{outcomes:?}");
+    }
+}
+
+pub async fn an_exclusive_lock_excludes_others(store: &dyn Objects) {
+    let repo = repository("a");
+    let shared = store.lock(&repo, LockMode::Shared).await.unwrap();
+    if !shared.excludes() {
+        return;
+    }
+    let beside = store.lock(&repo, LockMode::Shared).await.unwrap();
+    let mut exclusive = pin!(store.lock(&repo, LockMode::Exclusive));
+    assert!(exclusive.as_mut().now_or_never().is_none(), "an exclusive lock beside shared ones");
+    drop(shared);
+    assert!(exclusive.as_mut().now_or_never().is_none(), "an exclusive lock beside a shared one");
+    drop(beside);
+    let exclusive = exclusive.await.unwrap();
+    let mut another = pin!(store.lock(&repo, LockMode::Shared));
+    assert!(another.as_mut().now_or_never().is_none(), "a shared lock beside an exclusive one");
+    drop(exclusive);
+    another.await.unwrap();
+}
+
+pub async fn what_is_renewed_is_there(store: &dyn Objects) {
+    let (repo, digest) = (repository("a"), Digest::of(b"x"));
+    let key = Key::LayerLink(&repo, &digest);
+    let (old, hour) = (SystemTime::UNIX_EPOCH, Duration::from_hours(1));
+    assert!(!store.renew(&key, old, hour).await.unwrap());
+    put(store, &key, PutIf::Any).await;
+    let _lock = store.lock(&repo, LockMode::Shared).await.unwrap();
+    let before = store.get_with_age(&key).await.unwrap().unwrap();
+    assert!(store.renew(&key, old, hour).await.unwrap());
+    let after = store.get_with_age(&key).await.unwrap().unwrap();
+    assert!(after.bytes == ONE && after.modified >= before.modified);
+    assert!(!store.renew(&Key::BlobData(&digest), old, hour).await.unwrap());
 }
 
 pub async fn children_are_in_byte_order_and_hold_what_they_must(store: &dyn Objects) {

@@ -148,12 +148,45 @@ pub async fn an_upload_that_is_not_open_is_not_found(store: &dyn BlobStore) {
     assert_not_open(store, &key("a", "u1")).await;
 }
 
-pub async fn a_committed_upload_is_closed(store: &dyn BlobStore) {
+pub async fn a_committed_upload_takes_no_more_bytes(store: &dyn BlobStore) {
     let key = key("a", "u1");
     store.begin(&key, Announced::Nothing).await.unwrap();
-    store.commit(&key, &Digest::of(b"")).await.unwrap();
+    store.append(&key, 0, once(b"bytes")).await.unwrap();
+    store.commit(&key, &Digest::of(b"bytes")).await.unwrap();
+    assert_eq!(store.status(&key).await.unwrap().offset, 5);
+    let error = store.append(&key, 5, once(b"more")).await.unwrap_err();
+    assert!(matches!(error, Error::UploadNotFound { .. }), "{error:?}");
+    store.close(&key).await.unwrap();
     assert_not_open(store, &key).await;
-    assert_eq!(store.stat(&Digest::of(b"")).await.unwrap().size, 0);
+    store.close(&key).await.unwrap();
+    assert_eq!(store.stat(&Digest::of(b"bytes")).await.unwrap().size, 5);
+}
+
+pub async fn a_commit_may_be_repeated_until_the_upload_is_closed(store: &dyn BlobStore) {
+    for (id, length) in [("u1", 0), ("u2", 5000), ("u3", 3_000_000)] {
+        let (key, bytes) = (key("a", id), noise(length));
+        let digest = Digest::of(&bytes);
+        store.begin(&key, Announced::Nothing).await.unwrap();
+        store.append(&key, 0, pieces(&bytes, 60_000)).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(store.commit(&key, &digest).await.unwrap(), length as u64);
+        }
+        assert!(store.commit(&key, &Digest::of(b"another")).await.is_err());
+        assert_eq!(store.commit(&key, &digest).await.unwrap(), length as u64);
+        store.close(&key).await.unwrap();
+        let error = store.commit(&key, &digest).await.unwrap_err();
+        assert!(matches!(error, Error::UploadNotFound { .. }), "{error:?}");
+        assert!(collect(store.read(&digest, None).await.unwrap().body).await == bytes);
+    }
+}
+
+pub async fn an_upload_that_is_not_finished_is_not_closed(store: &dyn BlobStore) {
+    let key = key("a", "u1");
+    store.begin(&key, Announced::Nothing).await.unwrap();
+    store.append(&key, 0, once(b"bytes")).await.unwrap();
+    store.close(&key).await.unwrap();
+    assert_eq!(store.status(&key).await.unwrap().offset, 5);
+    assert_eq!(store.commit(&key, &Digest::of(b"bytes")).await.unwrap(), 5);
 }
 
 pub async fn the_last_bytes_and_the_commit_may_come_together(store: &dyn BlobStore) {
@@ -168,6 +201,8 @@ pub async fn the_last_bytes_and_the_commit_may_come_together(store: &dyn BlobSto
         }
         let last = pieces(&bytes[first..], 60_000);
         assert_eq!(store.finish(&key, first as u64, last, &digest).await.unwrap(), length as u64);
+        assert_eq!(store.commit(&key, &digest).await.unwrap(), length as u64);
+        store.close(&key).await.unwrap();
         assert_not_open(store, &key).await;
         assert!(collect(store.read(&digest, None).await.unwrap().body).await == bytes);
     }

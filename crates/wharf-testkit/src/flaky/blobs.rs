@@ -60,9 +60,9 @@ impl BlobStore for FlakyBlobs {
         self.store.remove(digest).await
     }
 
-    async fn remove_if_older(&self, digest: &Digest, than: SystemTime) -> Result<bool> {
+    async fn remove_if_older(&self, batch: &[Digest], than: SystemTime) -> Result<Vec<Digest>> {
         self.faults.pass(Call::Remove).await?;
-        self.store.remove_if_older(digest, than).await
+        self.store.remove_if_older(batch, than).await
     }
 
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {
@@ -92,6 +92,11 @@ impl BlobStore for FlakyBlobs {
     async fn finish(&self, key: &UploadKey, offset: u64, bytes: ByteStream, digest: &Digest) -> Result<u64> {
         self.append(key, offset, bytes).await?;
         self.commit(key, digest).await
+    }
+
+    async fn close(&self, key: &UploadKey) -> Result<()> {
+        self.faults.pass(Call::Close).await?;
+        self.store.close(key).await
     }
 
     async fn abort(&self, key: &UploadKey) -> Result<()> {

@@ -1,13 +1,15 @@
 //! The wrapper of the v2 tree's floor: with it, whatever asks for a fact can be made to fail.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use wharf_oci::RepositoryName;
 use wharf_store::layout::{Dir, Key};
-use wharf_store::{Objects, Put, PutIf, PutOutcome, Result, put_in_turn};
+use wharf_store::{
+    AgedObject, LockMode, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock, Result, put_in_turn,
+};
 
 use super::{Call, Faults};
 
@@ -33,6 +35,16 @@ impl Objects for FlakyObjects {
         self.store.get(key).await
     }
 
+    async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
+        self.faults.pass(Call::GetObject).await?;
+        self.store.get_with_age(key).await
+    }
+
+    async fn lock(&self, repository: &RepositoryName, mode: LockMode) -> Result<RepositoryLock> {
+        self.faults.pass(Call::Lock).await?;
+        self.store.lock(repository, mode).await
+    }
+
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
         self.faults.pass(Call::PutObject).await?;
         self.store.put(key, bytes, condition).await
@@ -45,6 +57,11 @@ impl Objects for FlakyObjects {
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
         self.faults.pass(Call::RemoveObject).await?;
         self.store.remove(key).await
+    }
+
+    async fn remove_if(&self, key: &Key<'_>, seen: &AgedObject) -> Result<RemoveOutcome> {
+        self.faults.pass(Call::RemoveObject).await?;
+        self.store.remove_if(key, seen).await
     }
 
     async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
@@ -77,8 +94,8 @@ impl Objects for FlakyObjects {
         Ok(None)
     }
 
-    async fn renew(&self, key: &Key<'_>, older_than: Duration) -> Result<bool> {
+    async fn renew(&self, key: &Key<'_>, seen: SystemTime, older_than: Duration) -> Result<bool> {
         self.faults.pass(Call::Renew).await?;
-        self.store.renew(key, older_than).await
+        self.store.renew(key, seen, older_than).await
     }
 }

@@ -112,7 +112,7 @@ async fn sweep(world: &World, marked: &HashSet<Digest>, than: SystemTime) -> usi
     for listed in listed.iter().filter(|listed| !marked.contains(&listed.digest)) {
         let _moment = world.moment.read().await;
         let than = world.time.as_noted(than);
-        taken += usize::from(world.blobs.remove_if_older(&listed.digest, than).await.unwrap());
+        taken += world.blobs.remove_if_older(&[listed.digest], than).await.unwrap().len();
     }
     taken
 }

@@ -20,7 +20,9 @@ macro_rules! uploads_suite {
             two_writers_cannot_mix
             beginning_again_starts_over
             an_upload_that_is_not_open_is_not_found
-            a_committed_upload_is_closed
+            a_committed_upload_takes_no_more_bytes
+            a_commit_may_be_repeated_until_the_upload_is_closed
+            an_upload_that_is_not_finished_is_not_closed
             the_last_bytes_and_the_commit_may_come_together
             what_was_finished_wrongly_is_not_visible
             an_aborted_upload_is_gone
