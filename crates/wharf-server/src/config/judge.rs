@@ -1,11 +1,14 @@
 //! Walks a whole configuration and asks of every key in it: known, honoured, harmless, or a reason not to start?
+//!
+//! Where a section protects, two slips that are harmless elsewhere are reasons not to start: a key that is not known, and
+//! one without a value.
 
 use super::findings::{Findings, unknown};
-use super::keys::{self, CHOICES, Feature, Rule, Shape};
+use super::keys::{self, CHOICES, Feature, Purpose, Rule, Shape};
 use super::nearest::nearest;
 use super::path::KeyPath;
 use super::reader;
-use super::tree::{Mapping, Node, Place, Value};
+use super::tree::{Entry, Mapping, Node, Place, Value};
 
 /// Reports every unknown key, and every feature asked for that does not work, once.
 pub(super) fn judge(root: &Node, findings: &mut Findings) {
@@ -32,6 +35,11 @@ impl Judge<'_> {
             let child = path.key(&entry.key);
             match keys::shape(&child) {
                 Shape::Unknown => self.unknown(path, &entry.key, &entry.key_place),
+                Shape::Section | Shape::List(_) | Shape::Leaf(_) | Shape::Open(_)
+                    if must_have_a_value(&child) && entry.node.says_nothing() =>
+                {
+                    self.empty(entry, &child);
+                }
                 Shape::Named(feature) => self.asked(feature, &child, &entry.key_place),
                 shape => self.node(&entry.node, shape, &child, &entry.key_place),
             }
@@ -115,9 +123,43 @@ impl Judge<'_> {
         let path = section.key(key).to_string();
         let nearest = nearest(key, keys::children(section));
         let choice = CHOICES.into_iter().find(|(name, _)| section.to_string() == *name);
-        match choice {
-            Some((_, what)) => self.findings.error(place, path, unknown(&format!("unknown {what}"), nearest)),
-            None => self.findings.unknown_key(place, &path, nearest),
+        if let Some((_, what)) = choice {
+            return self.findings.error(place, path, unknown(&format!("unknown {what}"), nearest));
+        }
+        let misplaced = keys::misplaced(key);
+        let means_one = nearest.is_some_and(|nearest| protects(&section.key(nearest)));
+        if protects(section) || means_one || misplaced.is_some() {
+            self.findings.error(place, path, unknown("unknown key", nearest.or(misplaced)));
+        } else {
+            self.findings.unknown_key(place, &path, nearest);
         }
     }
+
+    fn empty(&mut self, entry: &Entry, path: &KeyPath) {
+        let place = match &entry.node.place {
+            variable @ Place::Variable(_) => variable,
+            Place::File { .. } | Place::Unwritten => &entry.key_place,
+        };
+        let path = path.to_string();
+        let advice = match path.as_str() {
+            "auth" => "write `auth: none` to serve without authentication",
+            "access.rules" => "without a rule every request is denied",
+            "http.tls" => "leave the key out to serve without TLS",
+            _ => "leave the key out where it is not to count",
+        };
+        self.findings.error(place, path, format!("expected a value, got nothing; {advice}"));
+    }
+}
+
+fn protects(path: &KeyPath) -> bool {
+    match keys::purpose(path) {
+        Purpose::Protects => true,
+        Purpose::Serves => false,
+    }
+}
+
+/// Whether a key without a value is an error. A login is none: what it lacks is told key by key where it is read.
+fn must_have_a_value(path: &KeyPath) -> bool {
+    let is_login = path.segments().len() == 2 && path.segments()[0].as_key() == Some("auth");
+    protects(path) && !is_login
 }

@@ -62,6 +62,43 @@ pub(super) enum Shape {
 /// Sections in which one key chooses an implementation: an unknown key there is an unknown choice, not a slip.
 pub(super) const CHOICES: [(&str, &str); 2] = [("storage", "storage driver"), ("auth", "auth type")];
 
+/// What a section is for, which decides what a slip in it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Says who may do what, or keeps what is sent from being read or changed. A key that does not count there opens
+    /// something, so an unknown key and an empty value are errors.
+    Protects,
+    /// Anything else. An unknown key is a warning, and an empty value is the same as no key.
+    Serves,
+}
+
+/// The purpose of each section; a row counts for what lies below it, unless a longer one does. A test demands a row for
+/// every top-level key of [`KEYS`].
+const SECTIONS: &[(&str, Purpose)] = &[
+    ("access", Purpose::Protects),
+    ("auth", Purpose::Protects),
+    ("catalog", Purpose::Serves),
+    ("compatibility", Purpose::Serves),
+    ("health", Purpose::Serves),
+    ("http", Purpose::Serves),
+    ("http.tls", Purpose::Protects),
+    ("log", Purpose::Serves),
+    ("loglevel", Purpose::Serves),
+    ("middleware", Purpose::Serves),
+    ("notifications", Purpose::Serves),
+    ("policy", Purpose::Protects),
+    ("proxy", Purpose::Serves),
+    ("redis", Purpose::Serves),
+    ("reporting", Purpose::Serves),
+    ("storage", Purpose::Serves),
+    ("tags", Purpose::Serves),
+    ("validation", Purpose::Serves),
+    ("version", Purpose::Serves),
+];
+
+/// Keys that protect and whose names mean nothing else: at a wrong place they are misplaced, not foreign.
+const UNMISTAKABLE: [&str; 5] = ["access", "auth", "auth.htpasswd", "http.tls", "policy"];
+
 /// Keys of `storage` that are not drivers.
 pub(super) const STORAGE_SETTINGS: [&str; 5] = ["cache", "delete", "maintenance", "redirect", "tag"];
 
@@ -184,7 +221,26 @@ pub(super) fn shape(path: &KeyPath) -> Shape {
     patterns().find_map(|(pattern, feature)| shape_in(&pattern, path, feature)).unwrap_or(Shape::Unknown)
 }
 
-/// The keys that may stand below a path, for somebody who misspelt one.
+/// What the section is for that a path lies in.
+pub(super) fn purpose(path: &KeyPath) -> Purpose {
+    let keys: Vec<&str> = path.segments().iter().map_while(Segment::as_key).collect();
+    let within = |section: &str| {
+        let mut rest = keys.iter();
+        section.split('.').all(|key| rest.next() == Some(&key))
+    };
+    let rows = SECTIONS.iter().filter(|(section, _)| within(section));
+    rows.max_by_key(|(section, _)| section.len()).map_or(Purpose::Serves, |(_, purpose)| *purpose)
+}
+
+/// The full path of a protecting key with this name, for a key that stands at a place where it means nothing.
+pub(super) fn misplaced(key: &str) -> Option<&'static str> {
+    UNMISTAKABLE.into_iter().find(|path| {
+        let (_, name) = path.rsplit_once('.').unwrap_or(("", path));
+        name.eq_ignore_ascii_case(key)
+    })
+}
+
+/// The keys that may stand below a path, to suggest one for a misspelt key.
 pub(super) fn children(path: &KeyPath) -> impl Iterator<Item = &'static str> {
     let depth = path.segments().len();
     patterns()

@@ -12,6 +12,7 @@ mod errors;
 mod examples;
 mod meaning;
 mod middleware;
+mod slips;
 mod tls;
 mod unsupported;
 

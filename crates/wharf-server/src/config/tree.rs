@@ -75,6 +75,15 @@ impl Node {
         }
     }
 
+    /// Whether there is nothing in it: empty, or a list or mapping without an entry.
+    pub(super) fn says_nothing(&self) -> bool {
+        match &self.value {
+            Value::Sequence(items) => items.is_empty(),
+            Value::Mapping(mapping) => mapping.iter().next().is_none(),
+            Value::Null | Value::Scalar(_) => self.is_empty(),
+        }
+    }
+
     /// Whether any of it was said by a variable.
     pub(super) fn is_from_environment(&self) -> bool {
         matches!(self.place, Place::Variable(_))

@@ -50,6 +50,27 @@ fn children_are_the_words_that_may_follow() {
 }
 
 #[test]
+fn every_section_has_a_purpose() {
+    for (pattern, _) in patterns() {
+        let top = pattern[0].trim_end_matches('!');
+        assert!(SECTIONS.iter().any(|(section, _)| *section == top), "{top}");
+    }
+    let protects = |dotted: &str| purpose(&path(dotted)) == Purpose::Protects;
+    for key in
+        ["access", "auth", "auth.token.realm", "access.rules.0.effect", "http.tls", "http.tls.key", "policy"]
+    {
+        assert!(protects(key), "{key}");
+    }
+    for key in ["http", "http.addr", "storage.auth", "redis.tls", "tls", ""] {
+        assert!(!protects(key), "{key}");
+    }
+    for name in UNMISTAKABLE {
+        assert!(protects(name), "{name}");
+        assert_ne!(shape(&path(name)), Shape::Unknown, "{name}");
+    }
+}
+
+#[test]
 fn every_setting_of_storage_is_known() {
     for setting in STORAGE_SETTINGS {
         check(&format!("storage.{setting}"), Shape::Section);

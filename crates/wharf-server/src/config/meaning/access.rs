@@ -21,7 +21,7 @@ pub(super) fn read(reader: &mut Reader<'_>, auth: AuthConfig) -> AuthConfig {
     let groups = groups(reader);
     let written: Option<Vec<Rule>> = rules(reader);
     let rule_count = written.as_ref().map_or(0, Vec::len);
-    if written.is_none() && !groups.is_empty() {
+    if written.is_none() && !groups.is_empty() && !reader.has_errors_at(RULES) {
         reader.reject(RULES, "missing; groups mean nothing without rules");
     }
     let rules = written.and_then(|written| compiled(reader, written, groups));
@@ -43,22 +43,14 @@ fn groups(reader: &mut Reader<'_>) -> BTreeMap<String, Vec<String>> {
     read
 }
 
-/// The rules as they are written, or nothing where there are none.
+/// The rules as they are written; `None` where there are none. That a list without an entry, here or in a rule, is an
+/// error was reported before: it must not mean what a list that is not there means.
 fn rules(reader: &mut Reader<'_>) -> Option<Vec<Rule>> {
-    let Some(node) = reader.node(RULES) else {
-        // A template that came out empty must not open the door.
-        if reader.is_named(RULES) {
-            reader.reject(RULES, "expected a list of rules, got nothing");
-        }
-        return None;
-    };
+    let node = reader.node(RULES).filter(|node| !node.says_nothing())?;
     let Value::Sequence(items) = &node.value else {
         reader.reject(RULES, format!("expected a list of rules, got {}", node.value));
         return None;
     };
-    if items.is_empty() {
-        reader.reject(RULES, "expected a rule at least: without any nobody may do anything");
-    }
     Some(
         items
             .iter()
@@ -101,11 +93,6 @@ fn rule(reader: &mut Reader<'_>, item: &Node, key: &str) -> Rule {
             format!("expected allow or deny, got {}", place.value),
         );
     }
-    // A list that is there and empty must not mean what a list that is not there means.
-    for entry in mapping.iter().filter(|entry| is_empty_list(&entry.node)) {
-        let message = "expected an entry at least; leave the key out where it is not to count";
-        reader.error_at(&entry.node, &format!("{key}.{}", entry.key), message.to_owned());
-    }
     Rule { claims: claims(reader, mapping.get("claims"), key), ..rule }
 }
 
@@ -114,14 +101,6 @@ fn effect(word: &str) -> Option<Effect> {
         "allow" => Some(Effect::Allow),
         "deny" => Some(Effect::Deny),
         _ => None,
-    }
-}
-
-fn is_empty_list(node: &Node) -> bool {
-    match &node.value {
-        Value::Sequence(items) => items.is_empty(),
-        Value::Null | Value::Scalar(_) => node.is_empty(),
-        Value::Mapping(_) => false,
     }
 }
 

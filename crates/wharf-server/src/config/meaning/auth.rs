@@ -73,7 +73,7 @@ fn jwks_place(text: String) -> JwksPlace {
 
 fn required(reader: &mut Reader<'_>, key: &'static str, value: Option<String>, what: &str) -> String {
     value.unwrap_or_else(|| {
-        if !reader.is_set(key) {
+        if !reader.is_set(key) && !reader.has_errors_at(key) {
             reader.reject(key, format!("missing; set it to {what}"));
         }
         String::new()

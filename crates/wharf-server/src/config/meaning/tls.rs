@@ -45,7 +45,7 @@ fn off(reader: &mut Reader<'_>) {
 }
 
 fn demanded(reader: &mut Reader<'_>, key: &'static str, file: Option<PathBuf>) -> PathBuf {
-    if file.is_none() && !reader.is_set(key) {
+    if file.is_none() && !reader.is_set(key) && !reader.has_errors_at(key) {
         reader.reject(key, "expected the path of a file in PEM, for http.tls is in use, got nothing");
     }
     file.unwrap_or_default()
@@ -70,7 +70,7 @@ fn clients(reader: &mut Reader<'_>) -> Option<ClientTrust> {
         ("require-and-verify-client-cert", ClientAuth::RequireAndVerify),
     ];
     let auth = reader.word(CLIENT_AUTH, expected, &words);
-    if auth.is_some() && authorities.is_empty() {
+    if auth.is_some() && authorities.is_empty() && !reader.has_errors_at(AUTHORITIES) {
         // The registry we replace let everybody in, whatever was demanded here.
         reader
             .reject(CLIENT_AUTH, "expected http.tls.clientcas beside it, the files of those who are trusted");

@@ -68,13 +68,17 @@ fn a_door_that_was_named_is_never_left_open() {
         ],
     );
     check_based_errors(
-        "access: {rules: }",
-        &["config.yml: access.rules: expected a list of rules, got nothing"],
+        "access: {rules: everyone}",
+        &["config.yml:4:17: access.rules: expected a list of rules, got \"everyone\""],
     );
-    check_based_errors(
-        "access: {rules: []}",
-        &["config.yml:4:17: access.rules: expected a rule at least: without any nobody may do anything"],
-    );
+    for nothing in ["", "[]", "{}", "''"] {
+        check_based_errors(
+            &format!("access: {{rules: {nothing}}}"),
+            &[
+                "config.yml:4:10: access.rules: expected a value, got nothing; without a rule every request is denied",
+            ],
+        );
+    }
     check_based_errors(
         "access: {groups: {a: [b]}}",
         &["config.yml: access.rules: missing; groups mean nothing without rules"],
@@ -100,7 +104,7 @@ fn a_rule_that_cannot_be_is_one_line() {
     );
     check(
         "{callers: everyone, actions: pull, repositories: []}",
-        "config.yml:4:67: access.rules[0].repositories: expected an entry at least; leave the key out where it is not to count",
+        "config.yml:4:53: access.rules[0].repositories: expected a value, got nothing; leave the key out where it is not to count",
     );
     check(
         "{callers: everyone, actions: [pull, [push]]}",

@@ -175,13 +175,11 @@ fn sections_that_are_empty_or_switched_off_ask_for_nothing() {
     check_based_warnings(
         "\
 proxy: {}
-auth:
 redis:
 middleware: {storage: []}
 notifications: {endpoints: []}
 health: {storagedriver: {enabled: false, interval: 10s}}
 log: {hooks: [{type: mail, disabled: yes}], fields: {}}
-policy: {repository: {classes: []}}
 compatibility: {schema1: {enabled: false, signingkeyfile: /x}}
 ",
         &[],
@@ -201,7 +199,6 @@ http:
   http2: {disabled: true}
   h2c: {enabled: no}
   secret: 012345
-  tls: {certificate: '', key: ''}
 proxy: {remoteurl: ''}
 auth: none
 ",
