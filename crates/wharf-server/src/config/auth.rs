@@ -8,6 +8,8 @@ use wharf_auth::{Algorithm, Realm, Rules};
 /// `auth` and `access`.
 #[derive(Debug, Clone, Default)]
 pub struct AuthConfig {
+    /// Whether `auth.none` says that clients are not authenticated: it is meant, and not forgotten.
+    pub unauthenticated: bool,
     /// Names and passwords (`auth.htpasswd`).
     pub htpasswd: Option<HtpasswdConfig>,
     /// Tokens of somebody else's server (`auth.token`).

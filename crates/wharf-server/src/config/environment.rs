@@ -2,14 +2,18 @@
 //!
 //! The rules are those of the registry we replace, with its traps taken out: a variable may create or change any key,
 //! whatever the file's author wrote around it; lists take items by index, in the order of the numbers; and a variable
-//! that means no key, because a cluster or another program set it, is a warning.
+//! that means no key, because a cluster or another program set it, is a warning. Inside of what protects it is an error: no
+//! other program sets `REGISTRY_ACCESS_RULES_0_EFECT`.
 
+use self::taken::Closed;
 use super::findings::{Findings, unknown};
-use super::keys::{self, CHOICES, STORAGE_SETTINGS, Shape};
+use super::keys::{self, CHOICES, Purpose, STORAGE_SETTINGS, Shape};
 use super::nearest::nearest;
 use super::path::{KeyPath, Segment};
 use super::tree::{Node, Place, Scalar, Value};
 use super::yaml;
+
+mod taken;
 
 const PREFIX: &str = "REGISTRY_";
 
@@ -26,10 +30,13 @@ pub(super) fn overlay(root: &mut Node, variables: &[(String, String)], findings:
     // `REGISTRY_STORAGE` goes before `REGISTRY_STORAGE_S3_BUCKET`, and `…_9` before `…_10`.
     overrides.sort_by(|left, right| left.parts.cmp(&right.parts));
     expand_choices(root);
+    let closed = Closed::by(root);
+    let mut applied = Vec::new();
     for one in overrides {
-        one.apply(root, findings);
+        applied.extend(one.apply(root, findings).map(|path| (path, one.place())));
         expand_choices(root);
     }
+    closed.compare(root, &applied, findings);
 }
 
 /// The storage driver of a server without a file gives way to one that a variable names, which nobody could remove.
@@ -72,8 +79,8 @@ enum Part {
 
 /// Why a variable sets nothing.
 enum Unresolved {
-    /// It means no key.
-    Unknown { nearest: Option<String> },
+    /// It means no key of the section that it leads to.
+    Unknown { section: KeyPath, nearest: Option<String> },
     /// It means an item that would leave a hole before it.
     Gap { list: KeyPath, length: usize },
 }
@@ -86,26 +93,36 @@ impl<'a> Override<'a> {
         Some(Self { name, parts: rest.split('_').map(Part::of).collect(), value })
     }
 
-    fn apply(&self, root: &mut Node, findings: &mut Findings) {
+    /// Sets the key that it means, and returns it.
+    fn apply(&self, root: &mut Node, findings: &mut Findings) -> Option<KeyPath> {
         if self.name == CLIENTS_CREDENTIALS {
             let reason = "it names the credentials of podman and skopeo, not a key";
-            return findings.ignored_variable(self.name, reason);
+            findings.ignored_variable(self.name, reason);
+            return None;
         }
         match self.resolve(root) {
-            Ok(path) => set(root, path.segments(), self.node(findings)),
-            Err(Unresolved::Unknown { nearest }) => {
-                let reason = if self.is_service_link() {
-                    "it describes a service of the cluster, not a key".to_owned()
+            Ok(path) if !self.describes_a_port() => {
+                set(root, path.segments(), self.node(findings));
+                return Some(path);
+            }
+            Ok(_) | Err(_) if self.is_service_link() => {
+                findings.ignored_variable(self.name, "it describes a service of the cluster, not a key");
+            }
+            Ok(_) => {}
+            Err(Unresolved::Unknown { section, nearest }) => {
+                let reason = unknown("no such key", nearest.as_deref());
+                if is_inside_of_what_protects(&section) {
+                    findings.error(&self.place(), section.to_string(), reason);
                 } else {
-                    unknown("no such key", nearest.as_deref())
-                };
-                findings.ignored_variable(self.name, &reason);
+                    findings.ignored_variable(self.name, &reason);
+                }
             }
             Err(Unresolved::Gap { list, length }) => {
                 let message = format!("items follow one another without a gap, and the next one is {length}");
                 findings.error(&self.place(), list.to_string(), message);
             }
         }
+        None
     }
 
     /// The key this variable means.
@@ -119,7 +136,7 @@ impl<'a> Override<'a> {
         }
         // Which grammar a file has is said in the file: the old registry ignores this variable as well.
         if path.to_string() == "version" {
-            return Err(Unresolved::Unknown { nearest: None });
+            return Err(Unresolved::Unknown { section: KeyPath::default(), nearest: None });
         }
         Ok(path)
     }
@@ -133,7 +150,9 @@ impl<'a> Override<'a> {
         };
         match (keys::shape(path), part, items) {
             (Shape::List(_), Part::Number(index), _) => at(*index, items.unwrap_or(0), path),
-            (Shape::List(_) | Shape::Leaf(_), _, _) => Err(Unresolved::Unknown { nearest: None }),
+            (Shape::List(_) | Shape::Leaf(_), _, _) => {
+                Err(Unresolved::Unknown { section: path.clone(), nearest: None })
+            }
             (Shape::Section, part, _) => self.key(part, path, node),
             // Anything goes here: the inside of a choice, even of one nobody knows, has rules of its own.
             (_, Part::Number(index), Some(length)) => at(*index, length, path),
@@ -148,9 +167,11 @@ impl<'a> Override<'a> {
             Shape::Unknown if !is_choice(path) || self.is_service_link() => {
                 let nearest = nearest(&key, keys::children(path));
                 let nearest = nearest.map(|nearest| variable(&path.key(nearest)));
-                Err(Unresolved::Unknown { nearest })
+                Err(Unresolved::Unknown { section: path.clone(), nearest })
             }
-            Shape::Named(_) if self.is_service_link() => Err(Unresolved::Unknown { nearest: None }),
+            Shape::Named(_) if self.is_service_link() => {
+                Err(Unresolved::Unknown { section: path.clone(), nearest: None })
+            }
             _ => Ok(Segment::Key(key)),
         }
     }
@@ -178,12 +199,25 @@ impl<'a> Override<'a> {
 
     /// Whether Kubernetes makes a variable of this form for a service named `registry` or `registry-…`.
     fn is_service_link(&self) -> bool {
-        let is = |part: Option<&Part>, word: &str| part.is_some_and(|part| part.is(word));
+        let is = |part: Option<&Part>, words: &[&str]| {
+            part.is_some_and(|part| words.iter().any(|word| part.is(word)))
+        };
         (0..self.parts.len()).any(|index| {
-            let (part, next) = (self.parts.get(index), self.parts.get(index + 1));
-            is(part, "SERVICE") && (is(next, "HOST") || is(next, "PORT"))
-                || is(part, "PORT") && matches!(next, None | Some(Part::Number(_)))
+            let part = |offset: usize| self.parts.get(index + offset);
+            is(part(0), &["SERVICE"]) && is(part(1), &["HOST", "PORT"])
+                || is(part(0), &["PORT"])
+                    && match part(1) {
+                        None => true,
+                        Some(Part::Number(_)) => is(part(2), &["TCP", "UDP", "SCTP"]),
+                        Some(Part::Word(_)) => false,
+                    }
         })
+    }
+
+    /// Whether it is such a variable by its value as well, where its name could mean a key (`access.groups.port`).
+    fn describes_a_port(&self) -> bool {
+        self.is_service_link()
+            && ["tcp://", "udp://", "sctp://"].into_iter().any(|scheme| self.value.starts_with(scheme))
     }
 }
 
@@ -227,6 +261,12 @@ fn spelling(part: &Part, path: &KeyPath, node: Option<&Node>) -> String {
     // `Log` in a file is no key at all.
     let written = written.filter(|written| keys::shape(&path.key(written)) != Shape::Unknown);
     written.map_or(key.clone(), str::to_owned)
+}
+
+/// Whether no other program has a variable of this form. The sections themselves are words that others use:
+/// `REGISTRY_ACCESS_TOKEN` is somebody's credential.
+fn is_inside_of_what_protects(section: &KeyPath) -> bool {
+    section.segments().len() > 1 && keys::purpose(section) == Purpose::Protects
 }
 
 fn is_choice(path: &KeyPath) -> bool {

@@ -90,7 +90,7 @@ impl Judge<'_> {
         }
         self.reported.push(feature);
         match self.rule(feature) {
-            Rule::Works | Rule::Accepted => {}
+            Rule::Works => {}
             Rule::Warned(message) => self.findings.warning(place, &path.to_string(), message),
             Rule::Refused(message) => self.findings.error(place, path.to_string(), message),
         }

@@ -11,8 +11,6 @@ use super::path::{KeyPath, Segment};
 pub(super) enum Feature {
     /// What [`super::meaning`] reads; a test holds the two together.
     Built,
-    /// What this registry has no use for, and nobody misses.
-    NotNeeded,
     Acme,
     BugReports,
     CallerInLog,
@@ -35,8 +33,6 @@ pub(super) enum Feature {
 pub(super) enum Rule {
     /// It gets it.
     Works,
-    /// It goes without and nothing is different.
-    Accepted,
     /// It goes without and is told.
     Warned(&'static str),
     /// The server does not start.
@@ -107,10 +103,9 @@ pub(super) const STORAGE_SETTINGS: [&str; 5] = ["cache", "delete", "maintenance"
 impl Feature {
     /// The one decision about each feature. Building one is changing its arm.
     pub(super) fn rule(self) -> Rule {
-        use Rule::{Accepted, Refused, Warned, Works};
+        use Rule::{Refused, Warned, Works};
         match self {
             Self::Built => Works,
-            Self::NotNeeded => Accepted,
             Self::Acme => Refused(
                 "this version cannot fetch certificates, which comes later; http.tls.certificate and http.tls.key name files",
             ),
@@ -168,7 +163,7 @@ const KEYS: &[(&str, Feature, &str)] = &[
     ("storage.cache", Feature::Built, "blobdescriptor blobdescriptorsize layerinfo"),
     ("storage.maintenance.uploadpurging", Feature::Built, "enabled age interval dryrun"),
     ("storage.maintenance.readonly", Feature::Built, "enabled"),
-    ("auth", Feature::NotNeeded, "none!"),
+    ("auth", Feature::Built, "none!"),
     ("auth", Feature::SillyAuthentication, "silly!"),
     ("auth.htpasswd", Feature::Built, "realm path"),
     ("auth.token", Feature::Built, "realm service issuer rootcertbundle jwks autoredirect autoredirectpath"),

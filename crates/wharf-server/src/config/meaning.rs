@@ -47,8 +47,9 @@ fn version(reader: &mut Reader<'_>) {
 }
 
 fn auth(reader: &mut Reader<'_>) -> AuthConfig {
-    let auth =
-        AuthConfig { htpasswd: auth::htpasswd(reader), token: auth::token(reader), ..AuthConfig::default() };
+    let unauthenticated = auth::none(reader);
+    let (htpasswd, token) = (auth::htpasswd(reader), auth::token(reader));
+    let auth = AuthConfig { unauthenticated, htpasswd, token, ..AuthConfig::default() };
     access::read(reader, auth)
 }
 

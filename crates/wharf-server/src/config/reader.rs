@@ -44,9 +44,15 @@ impl<'a> Reader<'a> {
 
     /// Whether the key is there, even with nothing behind it.
     pub(super) fn is_named(&self, key: &str) -> bool {
-        let (parent, name) = key.rsplit_once('.').unwrap_or(("", key));
-        let parent = self.root.find(parent).and_then(Node::as_mapping);
-        parent.is_some_and(|mapping| mapping.get(name).is_some())
+        self.named(key).is_some()
+    }
+
+    /// The node at a dotted key, also a null one.
+    fn named(&self, key: &str) -> Option<&'a Node> {
+        match key.rsplit_once('.') {
+            Some((parent, name)) => self.root.find(parent)?.as_mapping()?.get(name),
+            None => self.root.as_mapping()?.get(key),
+        }
     }
 
     /// The texts of a list, or the one that stands in its place; `key` is where it is.
@@ -224,7 +230,7 @@ impl<'a> Reader<'a> {
     }
 
     fn place(&self, key: &str) -> Place {
-        self.root.find(key).map_or(Place::Unwritten, |node| node.place.clone())
+        self.named(key).map_or(Place::Unwritten, |node| node.place.clone())
     }
 }
 

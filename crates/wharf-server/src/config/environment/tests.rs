@@ -100,7 +100,7 @@ fn unknown_names_are_ignored() {
     check_ignored("REGISTRY_HTTTP_ADDR", "x", "no such key; did you mean REGISTRY_HTTP?");
     check_ignored("REGISTRY_COLOUR", "x", "no such key");
     check_ignored("REGISTRY_HTTP_ADDR_DEEP", "x", "no such key");
-    check_ignored("REGISTRY_HTTP_TLS_CLIENTCAS_FIRST", "x", "no such key");
+    check_ignored("REGISTRY_HTTP_TRUSTEDPROXIES_FIRST", "x", "no such key");
     check_ignored("REGISTRY_", "x", "no such key");
 }
 
@@ -257,10 +257,40 @@ fn variables_of_a_cluster_are_ignored() {
         ("REGISTRY_AUTH_TOKEN_SERVICE_HOST", "10.0.0.1"),
         ("REGISTRY_REDIS_PORT", "tcp://10.0.0.1:6379"),
         ("REGISTRY_STORAGE_SERVICE_HOST", "10.0.0.1"),
+        ("REGISTRY_AUTH_SERVICE_PORT", "5001"),
+        ("REGISTRY_AUTH_SERVICE_PORT_HTTPS", "5001"),
+        ("REGISTRY_AUTH_PORT_5001_TCP", "tcp://10.0.0.1:5001"),
+        ("REGISTRY_AUTH_NONE_SERVICE_HOST", "10.0.0.1"),
+        ("REGISTRY_AUTH_SERVER_PORT", "tcp://10.0.0.1:5001"),
+        ("REGISTRY_AUTH_HTPASSWD_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("REGISTRY_ACCESS_SERVICE_HOST", "10.0.0.1"),
+        ("REGISTRY_ACCESS_PORT", "tcp://10.0.0.1:80"),
+        ("REGISTRY_ACCESS_PORT_80_TCP_PORT", "80"),
+        ("REGISTRY_ACCESS_TOKENS_SERVICE_HOST", "10.0.0.1"),
+        ("REGISTRY_ACCESS_TOKENS_SERVICE_PORT", "80"),
+        ("REGISTRY_ACCESS_TOKENS_PORT_80_TCP", "tcp://10.0.0.1:80"),
+        ("REGISTRY_ACCESS_RULES_SERVICE_HOST", "10.0.0.1"),
+        ("REGISTRY_ACCESS_GROUPS_SERVICE_HOST", "10.0.0.1"),
+        ("REGISTRY_ACCESS_GROUPS_PORT", "tcp://10.0.0.1:80"),
+        ("REGISTRY_ACCESS_GROUPS_PORT_80_TCP", "tcp://10.0.0.1:80"),
+        ("REGISTRY_ACCESS_GROUPS_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("REGISTRY_POLICY_SERVICE_HOST", "10.0.0.1"),
+        ("REGISTRY_POLICY_PORT", "tcp://10.0.0.1:80"),
+        ("REGISTRY_POLICY_PORT_80_UDP_PROTO", "udp"),
+        ("REGISTRY_POLICY_REPOSITORY_SERVICE_HOST", "10.0.0.1"),
+        ("REGISTRY_HTTP_TLS_SERVICE_HOST", "10.0.0.1"),
+        ("REGISTRY_HTTP_TLS_SERVICE_PORT", "443"),
+        ("REGISTRY_HTTP_TLS_PORT", "tcp://10.0.0.1:443"),
+        ("REGISTRY_HTTP_TLS_PORT_443_TCP_PROTO", "tcp"),
+        // A service whose cluster leaves the value out is no empty section.
+        ("REGISTRY_AUTH_SERVICE_HOST", ""),
+        ("REGISTRY_AUTH_PORT", ""),
+        ("REGISTRY_HTTP_TLS_PORT", ""),
     ] {
         check_ignored(name, value, link);
     }
     check("", &[("REGISTRY_AUTH_TOKEN_SERVICE", "a")], "{auth: {token: {service: a}}}");
+    check("", &[("REGISTRY_ACCESS_GROUPS_PORT", "[a]")], "{access: {groups: {port: [a]}}}");
     check("", &[("REGISTRY_HTTP_HEADERS_PORT", "[a]")], "{http: {headers: {port: [a]}}}");
 }
 

@@ -8,9 +8,26 @@ use crate::config::reader::Reader;
 use crate::config::web;
 use crate::config::{HtpasswdConfig, JwksPlace, TokenConfig};
 
+const NONE: &str = "auth.none";
 const ALGORITHMS: &str = "a signature algorithm such as ES256, RS256 or EdDSA";
 /// Where the older registry sends clients that it tells to stay on its host.
 const REDIRECT_PATH: &str = "/auth/token";
+
+/// Whether clients are not to be authenticated, which must be said alone.
+pub(super) fn none(reader: &mut Reader<'_>) -> bool {
+    let is_named = reader.is_named(NONE);
+    if is_named {
+        if let Some(value) = reader.node(NONE).filter(|value| !value.says_nothing()) {
+            reader.reject(NONE, format!("expected nothing below it, got {}", value.value));
+        }
+        for login in ["auth.htpasswd", "auth.token"] {
+            if reader.is_named(login) {
+                reader.reject(NONE, format!("{login} is set, too: keep one of them"));
+            }
+        }
+    }
+    is_named
+}
 
 pub(super) fn htpasswd(reader: &mut Reader<'_>) -> Option<HtpasswdConfig> {
     let realm = reader.text("auth.htpasswd.realm").filter(|realm| !realm.is_empty());

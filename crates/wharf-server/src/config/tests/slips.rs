@@ -164,3 +164,101 @@ fn a_variable_without_a_value_opens_nothing() {
         assert!(errors[0].to_string().starts_with(&format!("REGISTRY_AUTH: auth.{word}: unknown auth type")));
     }
 }
+
+#[test]
+fn no_authentication_is_said_in_a_word_and_alone() {
+    for none in ["none", "{none: }", "{none: {}}"] {
+        let config = based(&format!("auth: {none}"));
+        assert!(config.auth.is_open() && config.auth.unauthenticated, "{none}");
+        assert_eq!(config.warnings, [""; 0]);
+    }
+    check_based_errors(
+        "auth: {none: true}",
+        &["config.yml:4:14: auth.none: expected nothing below it, got \"true\""],
+    );
+    check_based_errors(
+        "auth: {none: {}, htpasswd: {realm: R, path: /a}}",
+        &["config.yml:4:14: auth.none: auth.htpasswd is set, too: keep one of them"],
+    );
+    let file = format!("{BASE}auth: {{htpasswd: {{realm: R, path: /a}}}}\n");
+    let config = parse(&file, &[("REGISTRY_AUTH", "none")], UnknownKeys::Warn).unwrap();
+    assert!(config.auth.is_open());
+    assert_eq!(
+        config.warnings,
+        ["REGISTRY_AUTH: auth.none: clients are not authenticated, although the file has auth.htpasswd"]
+    );
+    check_variables(
+        &file,
+        &[
+            ("REGISTRY_AUTH", "none"),
+            ("REGISTRY_AUTH_HTPASSWD_REALM", "R"),
+            ("REGISTRY_AUTH_HTPASSWD_PATH", "/a"),
+        ],
+        &["REGISTRY_AUTH: auth.none: auth.htpasswd is set, too: keep one of them"],
+    );
+}
+
+#[test]
+fn a_variable_removes_nothing_that_protects() {
+    const FILE: &str = "version: 0.1\nstorage: filesystem\nauth: {htpasswd: {realm: R, path: /a}}\n\
+        http: {addr: ':1', tls: {certificate: /c, key: /k, clientcas: [/a]}}\n\
+        access: {rules: [{callers: ci, actions: push}]}\npolicy: {repository: {classes: [image]}}\n";
+    let rows = [
+        ("REGISTRY_HTTP", "{addr: ':1'}", "http", "http.tls"),
+        ("REGISTRY_HTTP", "", "http", "http.tls"),
+        ("REGISTRY_HTTP_TLS", "{certificate: /c, key: /k}", "http.tls", "http.tls.clientcas"),
+        ("REGISTRY_ACCESS", "{tokens: {enabled: true}}", "access", "access.rules"),
+        ("REGISTRY_ACCESS", "none", "access", "access.rules"),
+    ];
+    for (name, value, at, removed) in rows {
+        let errors = parse(FILE, &[(name, value)], UnknownKeys::Warn).expect_err(name);
+        assert_eq!(
+            errors[0].to_string(),
+            format!(
+                "{name}: {at}: the file has {removed}, which this variable removes; set only the keys that are to change"
+            )
+        );
+    }
+    let fine: [&[(&str, &str)]; 4] = [
+        &[("REGISTRY_HTTP_ADDR", ":2")],
+        &[("REGISTRY_HTTP_TLS", "{certificate: /c, key: /k, clientcas: [/b]}")],
+        &[("REGISTRY_HTTP_TLS", "{certificate: /c, key: /k}"), ("REGISTRY_HTTP_TLS_CLIENTCAS_0", "/b")],
+        &[("REGISTRY_ACCESS", "{rules: [{callers: ops, actions: push}]}")],
+    ];
+    for variables in fine {
+        let config = parse(FILE, variables, UnknownKeys::Warn);
+        assert!(config.is_ok(), "{variables:?}: {config:?}");
+    }
+}
+
+#[test]
+fn an_unknown_variable_inside_of_what_protects_is_an_error() {
+    let file = format!("{BASE}access: {{rules: [{{callers: everyone, actions: pull}}]}}\n");
+    let rows = [
+        (
+            "REGISTRY_ACCESS_RULES_0_EFECT",
+            "access.rules[0]: no such key; did you mean REGISTRY_ACCESS_RULES_0_EFFECT?",
+        ),
+        ("REGISTRY_ACCESS_RULES_0_EFFECT_X", "access.rules[0].effect: no such key"),
+        (
+            "REGISTRY_ACCESS_TOKENS_LIFETIM",
+            "access.tokens: no such key; did you mean REGISTRY_ACCESS_TOKENS_LIFETIME?",
+        ),
+        ("REGISTRY_HTTP_TLS_CLIENTCA", "http.tls: no such key; did you mean REGISTRY_HTTP_TLS_CLIENTCAS?"),
+        ("REGISTRY_POLICY_REPOSITORY_CLASS", "policy.repository: no such key"),
+    ];
+    for (name, expected) in rows {
+        check_variables(&file, &[(name, "x")], &[&format!("{name}: {expected}")]);
+    }
+    // Words that other programs use for their own.
+    for name in [
+        "REGISTRY_ACCESS_TOKEN",
+        "REGISTRY_ACCESS_KEY",
+        "REGISTRY_POLICY_FILE",
+        "REGISTRY_AUTH_FILE",
+        "REGISTRY_AUHT",
+    ] {
+        let config = parse(&file, &[(name, "x")], UnknownKeys::Refuse).expect(name);
+        assert_eq!(config.warnings.len(), 1, "{name}: {:?}", config.warnings);
+    }
+}
