@@ -1,6 +1,7 @@
 //! Where a server listens, as Go writes it: `:5000`, `127.0.0.1:5000`, `localhost:5000`, `[::1]:5000`.
 
 use std::fmt;
+use std::net::IpAddr;
 
 /// A host and a port to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +32,14 @@ impl ListenAddress {
             return None;
         }
         Some(Self { host: (!host.is_empty()).then(|| host.to_owned()), port })
+    }
+
+    /// Whether nothing but this machine reaches it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let Some(host) = &self.host else { return false };
+        let address = host.parse::<IpAddr>().map(|address| address.to_canonical().is_loopback());
+        address.unwrap_or_else(|_| host.eq_ignore_ascii_case("localhost"))
     }
 
     /// What to bind, first choice first.
@@ -86,6 +95,18 @@ mod tests {
         check("localhost:5000", Some(&["localhost:5000"]));
         check("0.0.0.0:443", Some(&["0.0.0.0:443"]));
         check("[::1]:5000", Some(&["[::1]:5000"]));
+    }
+
+    #[test]
+    fn a_loopback_is_an_address_of_this_machine_alone() {
+        let loopback = |text: &str| ListenAddress::parse(text).unwrap().is_loopback();
+        for text in ["127.0.0.1:5000", "127.1.2.3:1", "[::1]:5000", "[::ffff:127.0.0.1]:1", "localhost:5000"]
+        {
+            assert!(loopback(text), "{text}");
+        }
+        for text in [":5000", "0.0.0.0:5000", "[::]:5000", "10.0.0.1:1", "registry.example.com:443"] {
+            assert!(!loopback(text), "{text}");
+        }
     }
 
     #[test]

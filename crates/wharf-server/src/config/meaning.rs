@@ -9,6 +9,7 @@ mod access;
 mod auth;
 mod bucket;
 mod cache;
+mod exposure;
 mod http;
 mod log;
 mod middleware;
@@ -22,7 +23,7 @@ const DEFAULT_PAGE: u64 = 1000;
 pub(super) fn read(source: Source, root: &Node, findings: &mut Findings) -> Config {
     let mut reader = Reader::new(root, findings);
     version(&mut reader);
-    Config {
+    let config = Config {
         source,
         http: http::read(&mut reader),
         auth: auth(&mut reader),
@@ -34,7 +35,9 @@ pub(super) fn read(source: Source, root: &Node, findings: &mut Findings) -> Conf
         catalog_max_entries: catalog_max_entries(&mut reader),
         tags_max: tags_max(&mut reader),
         warnings: Vec::new(),
-    }
+    };
+    exposure::warn(&mut reader, &config);
+    config
 }
 
 fn version(reader: &mut Reader<'_>) {

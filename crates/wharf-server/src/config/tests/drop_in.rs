@@ -40,6 +40,18 @@ const IMAGE: File = Example("registry-2.yml");
 /// What everybody is told who starts from that file.
 const IMAGE_WARNINGS: &[&str] =
     &["config.yml:18:5: health.storagedriver.enabled: not supported yet: no health checks run"];
+/// And where it may be pushed to and deleted from without a login.
+const OPEN_WARNINGS: &[&str] = &[IMAGE_WARNINGS[0], OPEN[0]];
+const OPEN: &[&str] = &[
+    "config.yml: auth: not set: every client that reaches :5000 may push and delete; set auth.htpasswd or access.rules, \
+     or write `auth: none` where that is meant",
+];
+/// And where passwords come without TLS.
+const CLEAR_WARNINGS: &[&str] = &[
+    IMAGE_WARNINGS[0],
+    "config.yml: http.tls: not set: passwords are sent in the clear to :5000; set http.tls.certificate and http.tls.key, \
+     or http.host to the https:// URL of the proxy in front",
+];
 const BARE: File = Text("version: 0.1\nstorage: {filesystem: }\nhttp: {addr: ':5000'}\n");
 
 /// The files of the images.
@@ -73,8 +85,10 @@ const IMAGES: &[Row] = &[
                 "log            debug, text, access log on, service=\"registry\", environment=\"development\"",
             ],
             &[
-                "config.yml:24:5: http.debug.addr: not supported yet: there is no debug server and there are no metrics",
-                "config.yml:32:5: health.storagedriver.enabled: not supported yet: no health checks run",
+                "config.yml:25:5: http.debug.addr: not supported yet: there is no debug server and there are no metrics",
+                "config.yml:33:5: health.storagedriver.enabled: not supported yet: no health checks run",
+                "config.yml: auth: not set: every client that reaches :5000 may push and delete; set auth.htpasswd or \
+                     access.rules, or write `auth: none` where that is meant",
             ],
         ),
     },
@@ -88,17 +102,17 @@ const OPERATORS: &[Row] = &[
         variables: &[
             ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", "/data"),
             ("REGISTRY_STORAGE_DELETE_ENABLED", "true"),
-            ("REGISTRY_HTTP_ADDR", "0.0.0.0:5000"),
+            ("REGISTRY_HTTP_ADDR", ":5000"),
             ("REGISTRY_HTTP_SECRET", "012345"),
             ("REGISTRY_LOG_LEVEL", "warn"),
         ],
         expected: Means(
             &[
-                "http           0.0.0.0:5000, drains for 10s",
+                "http           :5000 (every address), drains for 10s",
                 "storage        filesystem /data, fsync full, deletes on",
                 "log            warn, text, access log on, service=\"registry\"",
             ],
-            IMAGE_WARNINGS,
+            OPEN_WARNINGS,
         ),
     },
     Row {
@@ -127,7 +141,7 @@ const OPERATORS: &[Row] = &[
         ],
         expected: Means(
             &["access         passwords in /auth/htpasswd, who is known may do everything"],
-            IMAGE_WARNINGS,
+            CLEAR_WARNINGS,
         ),
     },
     Row {
@@ -177,7 +191,7 @@ const OPERATORS: &[Row] = &[
         ],
         expected: Means(
             &["storage        filesystem /var/lib/registry, fsync full, deletes on"],
-            IMAGE_WARNINGS,
+            OPEN_WARNINGS,
         ),
     },
     Row {
@@ -263,7 +277,7 @@ const RULES: &[Row] = &[
             ("REGISTRY_STORAGE_DELETE_ENABLED", "true"),
             ("REGISTRY_STORAGE", "filesystem"),
         ],
-        expected: Means(&["storage        filesystem /x, fsync full, deletes on"], &[]),
+        expected: Means(&["storage        filesystem /x, fsync full, deletes on"], OPEN),
     },
     Row {
         name: "3: values are YAML",

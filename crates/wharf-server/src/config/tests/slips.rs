@@ -262,3 +262,39 @@ fn an_unknown_variable_inside_of_what_protects_is_an_error() {
         assert_eq!(config.warnings.len(), 1, "{name}: {:?}", config.warnings);
     }
 }
+
+#[test]
+fn what_every_address_may_do_is_a_warning_that_a_key_ends() {
+    let open = "config.yml: auth: not set: every client that reaches :5000 may push and delete; set auth.htpasswd or \
+        access.rules, or write `auth: none` where that is meant";
+    let clear = "config.yml: http.tls: not set: passwords are sent in the clear to :5000; set http.tls.certificate and \
+        http.tls.key, or http.host to the https:// URL of the proxy in front";
+    let passwords = "\nauth: {htpasswd: {realm: R, path: /a}}";
+    let deletes = "delete: {enabled: true}";
+    let rows: [(&str, &str, &str, &[&str]); 15] = [
+        ("addr: ':5000'", deletes, "", &[open]),
+        ("addr: ':5000'", deletes, "\nauth: none", &[]),
+        ("addr: ':5000'", deletes, "\naccess: {rules: [{callers: everyone, actions: \"*\"}]}", &[]),
+        ("addr: ':5000'", "delete: {enabled: true}, maintenance: {readonly: {enabled: true}}", "", &[]),
+        ("addr: ':5000'", "", "", &[]),
+        ("addr: '127.0.0.1:5000'", deletes, "", &[]),
+        ("addr: 'localhost:5000'", deletes, "", &[]),
+        ("addr: '[::1]:5000'", deletes, "", &[]),
+        ("net: unix, addr: /run/registry.sock", deletes, "", &[]),
+        ("addr: ':5000'", deletes, passwords, &[clear]),
+        ("addr: ':5000', host: 'http://a.example'", "", passwords, &[clear]),
+        ("addr: ':5000', host: 'https://a.example'", "", passwords, &[]),
+        ("addr: ':5000', tls: {certificate: /c, key: /k}", "", passwords, &[]),
+        ("addr: '127.0.0.1:5000'", "", passwords, &[]),
+        ("net: unix, addr: /run/registry.sock", "", passwords, &[]),
+    ];
+    for (http, storage, more, expected) in rows {
+        let text = format!("version: 0.1\nstorage: {{filesystem: , {storage}}}\nhttp: {{{http}}}{more}\n");
+        check_warnings(&text, expected);
+    }
+    for host in ["0.0.0.0", "[::]", "10.0.0.1"] {
+        let text =
+            format!("version: 0.1\nstorage: {{filesystem: , {deletes}}}\nhttp: {{addr: '{host}:5000'}}\n");
+        check_warnings(&text, &[&open.replace(":5000", &format!("{host}:5000"))]);
+    }
+}
