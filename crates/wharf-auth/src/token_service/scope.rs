@@ -2,37 +2,57 @@
 //!
 //! What cannot be read asks for nothing: a token server grants what it can and refuses nobody for asking.
 
+use std::collections::HashMap;
+
 use crate::caller::Grant;
 
 /// The most things one token may be asked for. A client that mounts layers from many repositories names them all; a
 /// token for more would not fit in a header.
 pub(super) const MOST_THINGS: usize = 256;
 
-/// Somebody asked for more than [`MOST_THINGS`].
+/// All actions that a token can ever grant; any other asks for nothing.
+const ACTIONS: [&str; 4] = ["pull", "push", "delete", "*"];
+
+/// The request names more than [`MOST_THINGS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TooMany;
 
 /// What a token is asked to grant: each thing once, with all that was asked for it, in the order of the asking.
+///
+/// Takes time in proportion to the length of the scopes; the result has at most [`MOST_THINGS`] entries of at most four
+/// actions each.
 pub(super) fn parse<'a>(scopes: impl IntoIterator<Item = &'a str>) -> Result<Vec<Grant>, TooMany> {
     let mut asked: Vec<Grant> = Vec::new();
+    let mut places: HashMap<(&str, &str), usize> = HashMap::new();
     for one in scopes.into_iter().flat_map(str::split_whitespace) {
         let Some((kind, name, actions)) = split(one) else { continue };
-        let known = asked.iter().position(|grant| grant.kind == kind && grant.name == name);
-        let place = known.unwrap_or(asked.len());
-        if known.is_none() {
-            if asked.len() == MOST_THINGS {
+        let place = *places.entry((kind, name)).or_insert(asked.len());
+        if place == asked.len() {
+            if place == MOST_THINGS {
                 return Err(TooMany);
             }
             asked.push(Grant { kind: kind.to_owned(), name: name.to_owned(), actions: Vec::new() });
         }
-        let had = &mut asked[place].actions;
-        for action in actions.split(',').filter(|action| !action.is_empty()) {
-            if !had.iter().any(|one| one == action) {
-                had.push(action.to_owned());
-            }
-        }
+        add(&mut asked[place].actions, actions);
     }
     Ok(asked)
+}
+
+/// Adds the actions of a list, `pull,push`, that can be granted and are not among those asked for yet.
+fn add(asked: &mut Vec<String>, actions: &str) {
+    for action in actions.split(',') {
+        let can_be_granted = ACTIONS.iter().any(|known| equal(known, action));
+        if can_be_granted && !asked.iter().any(|one| equal(one, action)) {
+            asked.push(action.to_owned());
+        }
+    }
+}
+
+/// Whether two words are the same. Every comparison of actions is made here, so that a test can count them.
+fn equal(one: &str, other: &str) -> bool {
+    #[cfg(test)]
+    tests::COMPARISONS.set(tests::COMPARISONS.get() + 1);
+    one == other
 }
 
 /// Kind, name and actions. A name may hold colons, as `localhost:5000/app` does; a kind may have a class behind it,
@@ -47,6 +67,27 @@ fn split(scope: &str) -> Option<(&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    thread_local! {
+        pub(super) static COMPARISONS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    #[test]
+    fn work_grows_with_the_length_of_the_request_and_not_with_its_square() {
+        let actions = (0..20_000).map(|n| format!("a{n}")).collect::<Vec<_>>().join(",");
+        let rows = [
+            vec![format!("repository:a:pull,{actions},push,delete,*,{actions}")],
+            (0..20_000).map(|n| format!("repository:a:a{n},pull")).collect(),
+        ];
+        for scopes in rows {
+            COMPARISONS.set(0);
+            let asked = parse(scopes.iter().map(String::as_str)).unwrap();
+            let comparisons = COMPARISONS.get();
+            assert!(comparisons <= 40_004 * 8, "{comparisons} comparisons");
+            assert_eq!(asked.len(), 1);
+            assert!(asked[0].actions.len() <= 4, "only what can be granted is kept");
+        }
+    }
 
     #[track_caller]
     fn check(scopes: &[&str], expected: &[(&str, &str, &[&str])]) {

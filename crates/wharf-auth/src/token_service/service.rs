@@ -146,9 +146,9 @@ impl TokenIssuer for TokenService {
         if let Some(asked) = request.service.filter(|asked| !asked.is_empty() && *asked != options.service) {
             return Err(IssueError::OtherService { ours: options.service.clone(), asked });
         }
+        let asker = self.asker(sender, request.claimed).await?;
         let asked = scope::parse(request.scopes.iter().map(String::as_str))
             .map_err(|scope::TooMany| IssueError::TooMuch { most: MOST_THINGS })?;
-        let asker = self.asker(sender, request.claimed).await?;
         let access = self.granted(&asker.caller, &asked);
         let keys = self.tokens.keys().await.ok_or_else(|| self.wrong())?;
         let now = self.tokens.clock.now();

@@ -153,6 +153,15 @@ async fn what_is_wrong_is_told_apart() {
 }
 
 #[tokio::test]
+async fn scopes_are_parsed_after_the_credentials_were_verified() {
+    let world = World::usual().await;
+    let wrong = format!("Basic {}", BASE64_STANDARD.encode("ci:wrong"));
+    let many: String = (0..300).map(|n| format!("scope=repository:r{n}:pull&")).collect();
+    let refused = world.query(Some(&wrong), &many).await;
+    assert!(matches!(refused, Err(IssueError::WrongCredentials { .. })), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_form_takes_the_place_of_the_header() {
     let world = World::usual().await;
     let scope = "scope=repository%3Ateam%2Fapp%3Apull%2Cpush";
