@@ -6,6 +6,7 @@ mod backoff;
 mod caller;
 mod challenge;
 mod clock;
+mod distinguished_name;
 mod guard;
 mod htpasswd;
 mod jwt;
@@ -22,6 +23,7 @@ pub use backoff::{Attempt, Backoff, BackoffOptions, Guess, NotAdmitted};
 pub use caller::{Caller, ClientCertificate, Grant, Sender, Token};
 pub use challenge::{Challenge, Realm, TokenFault};
 pub use clock::{Clock, SystemClock};
+pub use distinguished_name::{ATTRIBUTE_TYPES, escape_value};
 pub use guard::{ForeignTokens, Guard, Passwords, TOKEN_PATH};
 pub use htpasswd::{
     CreateError, Htpasswd, HtpasswdError, HtpasswdOptions, LineError, Verdict as PasswordVerdict,

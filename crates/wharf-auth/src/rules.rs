@@ -9,6 +9,7 @@ mod glob;
 mod grants;
 mod repositories;
 mod rule;
+mod subjects;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,7 +43,7 @@ pub struct Rule {
     pub callers: Vec<String>,
     /// Patterns of the common name in the caller's certificate.
     pub common_names: Vec<String>,
-    /// Patterns of the whole subject of the caller's certificate, as in `CN=*,O=acme`.
+    /// Patterns of the whole subject of the caller's certificate, attribute by attribute: `CN=*,O=acme`, `CN=*,**`.
     pub subjects: Vec<String>,
     /// Patterns of what the caller's token claims.
     pub claims: BTreeMap<String, Vec<String>>,

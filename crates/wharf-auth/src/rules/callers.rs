@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::glob::Glob;
 use super::rule::Problem;
+use super::subjects::SubjectPattern;
 use super::{Miss, Rule, RuleError, RulePlace};
 use crate::caller::Caller;
 
@@ -17,7 +18,7 @@ use crate::caller::Caller;
 pub(super) struct Callers {
     who: Vec<Who>,
     common_names: Vec<Glob>,
-    subjects: Vec<Glob>,
+    subjects: Vec<SubjectPattern>,
     claims: Vec<Claim>,
     networks: Vec<IpNet>,
 }
@@ -94,7 +95,7 @@ impl Callers {
         let callers = Self {
             who: who.collect::<Result<_, _>>().map_err(|problem| ("callers", problem))?,
             common_names: globs("commonnames", &rule.common_names)?,
-            subjects: globs("subjects", &rule.subjects)?,
+            subjects: subjects(&rule.subjects)?,
             claims: claims(&rule.claims)?,
             networks: networks(&rule.networks)?,
         };
@@ -134,7 +135,10 @@ impl Callers {
         if !holds(&self.common_names, name) {
             return Some(Miss::CommonName);
         }
-        if !holds(&self.subjects, certificate.map(|certificate| certificate.subject.as_str())) {
+        let has = |subject: &SubjectPattern| {
+            certificate.is_some_and(|certificate| subject.matches(&certificate.subject))
+        };
+        if !self.subjects.is_empty() && !self.subjects.iter().any(has) {
             return Some(Miss::Subject);
         }
         if !self.claims.iter().all(|claim| claim.is_made_by(caller)) {
@@ -180,6 +184,13 @@ impl Who {
 
 fn globs(key: &'static str, patterns: &[String]) -> Result<Vec<Glob>, Problem> {
     patterns.iter().map(|pattern| Glob::new(pattern).map_err(|problem| (key, problem))).collect()
+}
+
+fn subjects(patterns: &[String]) -> Result<Vec<SubjectPattern>, Problem> {
+    patterns
+        .iter()
+        .map(|pattern| SubjectPattern::new(pattern).map_err(|problem| ("subjects", problem)))
+        .collect()
 }
 
 fn claims(claims: &BTreeMap<String, Vec<String>>) -> Result<Vec<Claim>, Problem> {

@@ -5,6 +5,7 @@ mod decisions;
 mod errors;
 mod patterns;
 mod repositories;
+mod subjects;
 
 use std::sync::Arc;
 

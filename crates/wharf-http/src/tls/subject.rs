@@ -2,26 +2,11 @@
 
 use std::fmt::Write;
 
-use wharf_auth::ClientCertificate;
+use wharf_auth::{ATTRIBUTE_TYPES, ClientCertificate, escape_value};
 use x509_parser::asn1_rs::ToDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
-
-/// The names that RFC 4514 (section 3) has for types of attributes. Others are their number.
-const SHORT_NAMES: [(&str, &str); 9] = [
-    (COMMON_NAME, "CN"),
-    ("2.5.4.7", "L"),
-    ("2.5.4.8", "ST"),
-    ("2.5.4.10", "O"),
-    ("2.5.4.11", "OU"),
-    ("2.5.4.6", "C"),
-    ("2.5.4.9", "STREET"),
-    ("0.9.2342.19200300.100.1.25", "DC"),
-    ("0.9.2342.19200300.100.1.1", "UID"),
-];
-
-const COMMON_NAME: &str = "2.5.4.3";
 
 /// Whose this certificate (in DER) is; `None` if it cannot be read.
 ///
@@ -47,42 +32,21 @@ fn written(name: &X509Name<'_>) -> String {
 
 fn written_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     let number = attribute.attr_type().to_id_string();
-    let short = SHORT_NAMES.iter().find(|(known, _)| *known == number).map(|(_, short)| *short);
+    let short = ATTRIBUTE_TYPES.iter().find(|(known, _)| *known == number).map(|(_, short)| *short);
     match (short, attribute.as_str()) {
-        (Some(short), Ok(text)) => format!("{short}={}", escaped(text)),
+        (Some(short), Ok(text)) => format!("{short}={}", escape_value(text)),
         (short, _) => format!("{}={}", short.unwrap_or(&number), encoded(attribute)),
     }
-}
-
-/// Text with whatever would end it, or mean something else in it, marked (RFC 4514, section 2.4).
-fn escaped(text: &str) -> String {
-    let last = text.len().saturating_sub(1);
-    let mut escaped = String::with_capacity(text.len());
-    for (at, character) in text.char_indices() {
-        match character {
-            '"' | '+' | ',' | ';' | '<' | '>' | '\\' => escaped.extend(['\\', character]),
-            '#' | ' ' if at == 0 => escaped.extend(['\\', character]),
-            ' ' if at == last => escaped.push_str("\\ "),
-            // Only 0 must be; but no name shall break a line of a log.
-            _ if character.is_ascii_control() => push_hex(&mut escaped, "\\", character as u8),
-            _ => escaped.push(character),
-        }
-    }
-    escaped
 }
 
 /// The value as it is in the certificate, in hexadecimal.
 fn encoded(attribute: &AttributeTypeAndValue<'_>) -> String {
     let mut text = "#".to_owned();
     for byte in attribute.attr_value().to_der_vec().unwrap_or_default() {
-        push_hex(&mut text, "", byte);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
     }
     text
-}
-
-fn push_hex(text: &mut String, mark: &str, byte: u8) {
-    // Writing to a String cannot fail.
-    let _ = write!(text, "{mark}{byte:02x}");
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ fn a_certificate_is_looked_at_by_common_name_or_as_a_whole() {
         ("*.example.com", "CN=*,O=other", false, false),
         // A common name is not a subject.
         ("CN=node-1.example.com,O=acme", "", false, false),
-        ("", "node-1.example.com", false, false),
+        ("", "CN=node-1.example.com", false, false),
     ] {
         let rule = Rule { common_names: list(common_names), subjects: list(subjects), ..to("") };
         for (caller, expected) in

@@ -37,6 +37,15 @@ fn a_rule_that_could_surprise_is_an_error() {
         (Rule { networks: list("10.0.0.0/33"), ..to("pull") }, "networks", "10.0.0.0/33"),
         (Rule { claims: [("a".to_owned(), Vec::new())].into(), ..to("pull") }, "claims", "`a`"),
         (Rule { subjects: vec![String::new()], ..to("pull") }, "subjects", "empty"),
+        (Rule { subjects: vec!["builder".to_owned()], ..to("pull") }, "subjects", "no attribute"),
+        (Rule { subjects: vec!["CN=a,,O=b".to_owned()], ..to("pull") }, "subjects", "no attribute"),
+        (Rule { subjects: vec!["*=a".to_owned()], ..to("pull") }, "subjects", "no type of attribute"),
+        (Rule { subjects: vec!["emailAddress=a".to_owned()], ..to("pull") }, "subjects", "a number"),
+        (Rule { subjects: vec!["CN=a+CN=b".to_owned()], ..to("pull") }, "subjects", "twice"),
+        (Rule { subjects: vec!["CN=\"a,b\"".to_owned()], ..to("pull") }, "subjects", "write \\\""),
+        (Rule { subjects: vec![r"CN=a\*".to_owned()], ..to("pull") }, "subjects", "backslash"),
+        (Rule { subjects: vec![r"CN=a\".to_owned()], ..to("pull") }, "subjects", "backslash"),
+        (Rule { subjects: vec!["CN=a ,O=b".to_owned()], ..to("pull") }, "subjects", "blank"),
         (Rule { common_names: vec![String::new()], ..to("pull") }, "commonnames", "empty"),
     ] {
         let error = try_rules([to("pull"), wrong.clone()], []).unwrap_err();

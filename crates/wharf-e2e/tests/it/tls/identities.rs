@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use wharf_auth::{Authorizer, Caller, ClientCertificate, Refusal, Scope, Sender, TagWrite};
+use wharf_auth::{
+    Authorizer, Caller, ClientCertificate, Guard, Refusal, Rule, Rules, Scope, Sender, TagWrite,
+};
 use wharf_http::ClientCertificates;
 use wharf_oci::{RepositoryName, Tag};
 use wharf_testkit::registry::{ScratchRegistry, Setup};
@@ -108,4 +110,31 @@ async fn whoever_comes_back_is_who_they_were() {
 #[tokio::test]
 async fn an_unverified_certificate_is_nobody() {
     assert_eq!(seen(ClientCertificates::Unverified).await, [None, None, None, None]);
+}
+
+#[tokio::test]
+async fn a_comma_inside_a_value_of_a_certificate_ends_no_attribute() {
+    let (servers, clients) = (Authority::new("of servers"), Authority::new("of clients"));
+    let source = Source::asking(&servers.server("a registry"), &clients, ClientCertificates::Verified);
+    let rule = Rule {
+        subjects: vec!["CN=*,O=acme".to_owned()],
+        actions: vec!["push".to_owned()],
+        ..Rule::default()
+    };
+    let rules = Rules::new(vec![rule], std::collections::BTreeMap::new()).expect("rules");
+    let guard = Guard { rules: Some(rules), ..Guard::default() };
+    let setup = Setup { tls: Some(Arc::new(source)), authorizer: Arc::new(guard), ..Setup::default() };
+    let registry = ScratchRegistry::memory_with(setup).await;
+    for (organisation, name, status) in [
+        ("acme", "builder", 202),
+        ("evil", "builder", 403),
+        ("evil", "x,O=acme", 403),
+        ("evil,O=acme", "x", 403),
+        ("evil\\,O=acme", "x", 403),
+    ] {
+        let client = Client::trusting(&servers).showing(&clients.client(organisation, name));
+        let push = registry.post("/v2/a/blobs/uploads/");
+        let answer = client.connect(&registry).await.send(push).await;
+        assert_eq!(answer.status, status, "CN={name} O={organisation}: {answer:?}");
+    }
 }
