@@ -42,8 +42,8 @@ pub struct ClientCertificate {
 pub struct Caller {
     /// Their name; `None` for somebody who gave none.
     pub name: Option<Arc<str>>,
-    /// The groups they are in.
-    pub groups: Vec<Arc<str>>,
+    /// The groups that their token names; those that are listed beside the rules are not here.
+    pub groups: CallerGroups,
     /// The certificate they have shown.
     pub certificate: Option<Arc<ClientCertificate>>,
     /// Their address.
@@ -59,9 +59,18 @@ pub struct Token {
     pub subject: String,
     /// What it grants (`access`); `None` if it says nothing of that and only tells who somebody is.
     pub access: Option<Vec<Grant>>,
+    /// The groups that it names; `None` if the claim for them cannot be read, so that nothing is known of them.
+    pub groups: Option<CallerGroups>,
     /// All that it claims.
     pub claims: Map<String, Value>,
 }
+
+/// The groups a caller is in. Cheap to clone.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallerGroups(
+    /// In order, each once.
+    Arc<[Box<str>]>,
+);
 
 /// An element of a token's `access`: the actions that may be done to one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,4 +81,23 @@ pub struct Grant {
     pub name: String,
     /// `pull`, `push`, `delete`, or `*` for any.
     pub actions: Vec<String>,
+}
+
+// === impl CallerGroups ===
+
+impl CallerGroups {
+    /// Whether the caller is in the group of this name.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.binary_search_by(|group| (**group).cmp(name)).is_ok()
+    }
+}
+
+impl<T: Into<Box<str>>> FromIterator<T> for CallerGroups {
+    fn from_iter<I: IntoIterator<Item = T>>(names: I) -> Self {
+        let mut names: Vec<Box<str>> = names.into_iter().map(Into::into).collect();
+        names.sort_unstable();
+        names.dedup();
+        Self(names.into())
+    }
 }

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use wharf_oci::{RepositoryName, Tag};
 
 use crate::authorizer::{Action, Authorizer, Refusal, Scope, TagWrite};
-use crate::caller::{Caller, Sender, Token};
+use crate::caller::{Caller, CallerGroups, Sender, Token};
 use crate::challenge::{Challenge, Realm, TokenFault};
 use crate::htpasswd::{Htpasswd, Verdict};
 use crate::jwt::{TokenError, TokenVerifier};
@@ -74,6 +74,7 @@ impl Guard {
             }
             Credentials::Token(text) => {
                 let token = self.read_token(text).await?;
+                caller.groups = self.groups(&token)?;
                 caller.name = Some(token.subject.as_str().into()).filter(|name: &Arc<str>| !name.is_empty());
                 caller.token = Some(token);
             }
@@ -111,6 +112,22 @@ impl Guard {
                 self.ask(None, Some(TokenFault::Invalid))
             }
         })
+    }
+
+    /// The groups that the token names. Where rules name any, one whose groups cannot be read is refused: a rule that denies
+    /// something to a group would not fit.
+    fn groups(&self, token: &Token) -> Result<CallerGroups, Refusal> {
+        match &token.groups {
+            Some(groups) => Ok(groups.clone()),
+            None if self.rules.as_ref().is_some_and(Rules::name_groups) => {
+                tracing::debug!(
+                    subject = token.subject,
+                    "refused a token: its groups are not a list of texts"
+                );
+                Err(self.ask(None, Some(TokenFault::Invalid)))
+            }
+            None => Ok(CallerGroups::default()),
+        }
     }
 
     /// Tells a caller to say who they are, or, where nobody could, that they may not.

@@ -20,7 +20,7 @@ mod watched;
 pub use access::{Access, Delete, Granted, Pull, Push};
 pub use authorizer::{Action, AllowAll, Authorizer, Refusal, Scope, TagWrite};
 pub use backoff::{Attempt, Backoff, BackoffOptions, Guess, NotAdmitted};
-pub use caller::{Caller, ClientCertificate, Grant, Sender, Token};
+pub use caller::{Caller, CallerGroups, ClientCertificate, Grant, Sender, Token};
 pub use challenge::{Challenge, Realm, TokenFault};
 pub use clock::{Clock, SystemClock};
 pub use distinguished_name::{ATTRIBUTE_TYPES, escape_value};

@@ -28,7 +28,7 @@ use crate::caller::Caller;
 #[derive(Debug, Clone)]
 pub struct Rules {
     rules: Vec<Compiled>,
-    foreign_groups: Vec<String>,
+    foreign_groups: Vec<(usize, String)>,
 }
 
 /// A rule as the operator writes it. Of each list one entry has to fit, and of the conditions on the caller all that are
@@ -114,19 +114,24 @@ impl Rules {
         let groups = callers::Groups::new(groups)?;
         let mut foreign_groups = Vec::new();
         let rules = rules.into_iter().enumerate().map(|(index, rule)| {
-            let compiled = Compiled::new(&rule, &groups, &mut foreign_groups);
+            let mut foreign = Vec::new();
+            let compiled = Compiled::new(&rule, &groups, &mut foreign);
+            foreign_groups.extend(foreign.into_iter().map(|name| (index, name)));
             compiled.map_err(|(key, problem)| RuleError { place: RulePlace::Rule { index, key }, problem })
         });
         let rules = rules.collect::<Result<_, _>>()?;
-        foreign_groups.sort();
-        foreign_groups.dedup();
         Ok(Self { rules, foreign_groups })
     }
 
-    /// Groups that rules name and nobody is in here: either they come with the caller, from a token, or they are
-    /// misspelt.
-    pub fn foreign_groups(&self) -> &[String] {
+    /// Groups that rules name and that are not defined here, each with the index of its rule, counted from 0: either
+    /// callers' tokens name them, or they are misspelt.
+    pub fn foreign_groups(&self) -> &[(usize, String)] {
         &self.foreign_groups
+    }
+
+    /// Whether any rule names a group.
+    pub fn name_groups(&self) -> bool {
+        self.rules.iter().any(|rule| rule.callers.name_groups())
     }
 
     /// Whether any rule looks at the caller's address.

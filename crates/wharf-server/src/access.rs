@@ -96,8 +96,11 @@ async fn foreign_tokens(token: &TokenConfig, clock: &Arc<dyn Clock>) -> anyhow::
         }
         None => {}
     }
-    let rules =
-        TokenRules { algorithms: token.algorithms.clone(), ..TokenRules::new(&token.issuer, &token.service) };
+    let rules = TokenRules {
+        algorithms: token.algorithms.clone(),
+        groups_claim: token.groups_claim.clone(),
+        ..TokenRules::new(&token.issuer, &token.service)
+    };
     Ok(ForeignTokens {
         realm: token.realm.clone(),
         service: token.service.clone(),

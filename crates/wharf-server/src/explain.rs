@@ -1,7 +1,6 @@
 //! `registry access explain`: which rule decides, and why the others do not.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use clap::Args;
 use wharf_auth::{Action, Caller, Rules, Scope};
@@ -33,7 +32,7 @@ impl Question {
     pub(crate) fn answer(&self, rules: Option<&Rules>) -> Result<String, String> {
         let caller = Caller {
             name: (self.caller != "anonymous").then(|| self.caller.as_str().into()),
-            groups: self.groups.iter().map(|group| Arc::from(group.as_str())).collect(),
+            groups: self.groups.iter().map(String::as_str).collect(),
             address: self.address,
             ..Caller::default()
         };

@@ -37,6 +37,7 @@ struct Setup {
     passwords: bool,
     foreign: bool,
     own: bool,
+    groups: BTreeMap<String, Vec<String>>,
     rules: Option<Vec<Rule>>,
 }
 
@@ -65,19 +66,25 @@ impl World {
             passwords: setup.passwords.then(|| Passwords { realm: "My Realm".into(), file }),
             tokens: setup.foreign.then_some(foreign),
             own_tokens: setup.own.then(|| Arc::clone(&own)),
-            rules: setup.rules.map(|rules| Rules::new(rules, BTreeMap::new()).unwrap()),
+            rules: setup.rules.map(|rules| Rules::new(rules, setup.groups).unwrap()),
         };
         Self { guard: Arc::new(guard), own, their_keys, clock, _folder: folder }
     }
 
     /// A token of the other server.
     fn theirs(&self, subject: &str, access: Option<Value>) -> String {
+        let claims = access.map_or_else(|| json!({}), |access| json!({ "access": access }));
+        self.theirs_claiming(subject, &claims)
+    }
+
+    /// A token of the other server that claims more than whose it is.
+    fn theirs_claiming(&self, subject: &str, more: &Value) -> String {
         let now = self.now();
         let mut claims = json!({
             "iss": "them", "aud": "theirs", "sub": subject, "exp": now + 300, "nbf": now, "iat": now,
         });
-        if let Some(access) = access {
-            claims["access"] = access;
+        for (name, value) in more.as_object().unwrap() {
+            claims[name] = value.clone();
         }
         format!("Bearer {}", self.their_keys.sign("JWT", &claims).unwrap())
     }
@@ -257,6 +264,46 @@ async fn our_own_tokens_open_what_was_asked_for_and_no_more_than_the_rules() {
 
     world.clock.advance(std::time::Duration::from_secs(361));
     world.check(Some(&pushing), "push acme/app", &format!("{OURS},error=\"invalid_token\"")).await;
+}
+
+#[tokio::test]
+async fn rules_about_a_group_fit_our_own_tokens_of_its_members() {
+    let deny = Rule { effect: crate::rules::Effect::Deny, ..rule("group:contractors", "pull", "acme/**") };
+    let rules = vec![deny, rule("authenticated", "push", "")];
+    let groups = [("contractors".to_owned(), vec!["ci".to_owned()])];
+    let setup =
+        Setup { passwords: true, own: true, groups: groups.into(), rules: Some(rules), ..Setup::default() };
+    let world = World::new(setup).await;
+    let rows = [("ci", "denied", "ok"), ("alice", "ok", "ok")];
+    for (user, acme, public) in rows {
+        let password = basic(user, "secret");
+        let scopes = "repository:acme/app:pull,push repository:public/app:pull,push";
+        let token = world.ours(Some(&password), scopes).await;
+        for shown in [&password, &token] {
+            world.check(Some(shown), "pull acme/app", acme).await;
+            world.check(Some(shown), "push acme/app", acme).await;
+            world.check(Some(shown), "push public/app", public).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn groups_that_cannot_be_read_matter_only_where_rules_name_groups() {
+    let elsewhere = json!({ "_claim_names": { "groups": "src1" } });
+    let nested = json!({ "groups": [["contractors"]] });
+    let by_group = || Some(vec![rule("group:staff", "pull", "public/**"), rule("authenticated", "pull", "")]);
+    let invalid = format!("{THEIRS},error=\"invalid_token\"");
+    for (rules, expected) in [(by_group(), &*invalid), (Some(vec![rule("authenticated", "pull", "")]), "ok")]
+    {
+        let world = World::new(Setup { foreign: true, rules, ..Setup::default() }).await;
+        for claims in [&elsewhere, &nested] {
+            let token = world.theirs_claiming("alice", claims);
+            world.check(Some(&token), "pull acme/app", expected).await;
+        }
+        let token =
+            world.theirs_claiming("alice", &json!({ "groups": "staff", "_claim_names": { "x": "y" } }));
+        world.check(Some(&token), "pull acme/app", "ok").await;
+    }
 }
 
 #[tokio::test]

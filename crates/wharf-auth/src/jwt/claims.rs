@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::error::TokenError;
 use super::verifier::TokenRules;
-use crate::caller::{Grant, Token};
+use crate::caller::{CallerGroups, Grant, Token};
 
 /// A token whose claims are in order, and until when they are.
 pub(super) struct Accepted {
@@ -34,7 +34,8 @@ pub(super) fn check(bytes: &[u8], rules: &TokenRules, now: SystemTime) -> Result
         return Err(TokenError::NotYetValid);
     }
     let left = Duration::try_from_secs_f64(end - seconds).unwrap_or(Duration::ZERO);
-    let token = Token { subject: subject(&claims)?, access: access(&claims)?, claims };
+    let groups = groups(&claims, &rules.groups_claim);
+    let token = Token { subject: subject(&claims)?, access: access(&claims)?, groups, claims };
     Ok(Accepted { token, until: now.checked_add(left).unwrap_or(now) })
 }
 
@@ -63,6 +64,23 @@ fn subject(claims: &Map<String, Value>) -> Result<String, TokenError> {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::String(subject)) => Ok(subject.clone()),
         Some(_) => Err(TokenError::Malformed("`sub` is not a string")),
+    }
+}
+
+/// The groups in the claim `name`: text, or a list of texts. `None` if it is anything else, or if the token only says where
+/// they are to be had (`_claim_names`: OpenID Connect Core, section 5.6.2), as some servers do for long lists.
+fn groups(claims: &Map<String, Value>, name: &str) -> Option<CallerGroups> {
+    let is_elsewhere = match claims.get("_claim_names") {
+        None | Some(Value::Null) => false,
+        Some(Value::Object(names)) => names.contains_key(name),
+        Some(_) => true,
+    };
+    match claims.get(name) {
+        _ if is_elsewhere => None,
+        None | Some(Value::Null) => Some(CallerGroups::default()),
+        Some(Value::String(only)) => Some([only.as_str()].into_iter().collect()),
+        Some(Value::Array(all)) => all.iter().map(Value::as_str).collect(),
+        Some(_) => None,
     }
 }
 

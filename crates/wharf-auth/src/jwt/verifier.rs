@@ -33,6 +33,8 @@ pub struct TokenRules {
     pub audience: String,
     /// How they may be signed.
     pub algorithms: Vec<Algorithm>,
+    /// The claim that names the holder's groups.
+    pub groups_claim: String,
     /// How far their clock may be from ours.
     pub leeway: Duration,
 }
@@ -73,13 +75,14 @@ struct Proven {
 // === impl TokenRules ===
 
 impl TokenRules {
-    /// Every algorithm, and a minute's leeway.
+    /// Every algorithm, groups in `groups`, and a minute's leeway.
     #[must_use]
     pub fn new(issuer: impl Into<String>, audience: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
             audience: audience.into(),
             algorithms: Algorithm::ALL.to_vec(),
+            groups_claim: "groups".to_owned(),
             leeway: Duration::from_secs(60),
         }
     }

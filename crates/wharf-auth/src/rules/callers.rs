@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::glob::Glob;
 use super::rule::Problem;
 use super::subjects::SubjectPattern;
-use super::{Miss, Rule, RuleError, RulePlace};
+use super::{Effect, Miss, Rule, RuleError, RulePlace};
 use crate::caller::Caller;
 
 /// Conditions on the caller; all must hold.
@@ -21,6 +21,8 @@ pub(super) struct Callers {
     subjects: Vec<SubjectPattern>,
     claims: Vec<Claim>,
     networks: Vec<IpNet>,
+    /// What the rule says: one that denies fits also where a claim cannot be read.
+    effect: Effect,
 }
 
 /// Something in the caller's token.
@@ -98,6 +100,7 @@ impl Callers {
             subjects: subjects(&rule.subjects)?,
             claims: claims(&rule.claims)?,
             networks: networks(&rule.networks)?,
+            effect: rule.effect,
         };
         if callers.who.is_empty() && !callers.have_proof() {
             let problem = "say who: names, group:<name>, authenticated, anonymous or everyone";
@@ -113,6 +116,10 @@ impl Callers {
 
     pub(super) fn look_at_address(&self) -> bool {
         !self.networks.is_empty()
+    }
+
+    pub(super) fn name_groups(&self) -> bool {
+        self.who.iter().any(|who| matches!(who, Who::InGroup(_)))
     }
 
     /// Whether it is possible that somebody fits who has not said who they are.
@@ -141,7 +148,7 @@ impl Callers {
         if !self.subjects.is_empty() && !self.subjects.iter().any(has) {
             return Some(Miss::Subject);
         }
-        if !self.claims.iter().all(|claim| claim.is_made_by(caller)) {
+        if !self.claims.iter().all(|claim| claim.fits(caller, self.effect)) {
             return Some(Miss::Claim);
         }
         let inside = |address: IpAddr| self.networks.iter().any(|network| network.contains(&address));
@@ -176,7 +183,7 @@ impl Who {
             Self::InGroup(group) => {
                 let listed =
                     |name: &str| group.members.binary_search_by(|member| member.as_str().cmp(name)).is_ok();
-                name.is_some_and(listed) || caller.groups.iter().any(|brought| **brought == *group.name)
+                name.is_some_and(listed) || caller.groups.contains(&group.name)
             }
         }
     }
@@ -220,12 +227,18 @@ fn holds(globs: &[Glob], text: Option<&str>) -> bool {
 // === impl Claim ===
 
 impl Claim {
-    fn is_made_by(&self, caller: &Caller) -> bool {
+    /// Whether the caller's token claims this. Where that cannot be said, a rule that allows does not fit, and one that
+    /// denies does.
+    fn fits(&self, caller: &Caller, effect: Effect) -> bool {
         let value = caller.token.as_ref().and_then(|token| token.claims.get(&*self.name));
-        value.is_some_and(|value| match value {
-            Value::Array(values) => values.iter().any(|value| is_claimed(value, &self.globs)),
-            single => is_claimed(single, &self.globs),
-        })
+        let Some(value) = value else { return false };
+        let values = match value {
+            Value::Array(values) => values,
+            single => std::slice::from_ref(single),
+        };
+        let unreadable = |value: &Value| matches!(value, Value::Array(_) | Value::Object(_));
+        values.iter().any(|value| is_claimed(value, &self.globs))
+            || (effect == Effect::Deny && values.iter().any(unreadable))
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::*;
 use crate::authorizer::TagWrite;
-use crate::caller::{ClientCertificate, Grant, Token};
+use crate::caller::{CallerGroups, ClientCertificate, Grant, Token};
 
 /// The five lines of the guide.
 fn example() -> Rules {
@@ -67,7 +67,8 @@ fn anonymous() -> Caller {
 
 fn with_token(claims: &serde_json::Value) -> Caller {
     let claims = claims.as_object().unwrap().clone();
-    let token = Token { subject: "job".to_owned(), access: None, claims };
+    let groups = Some(CallerGroups::default());
+    let token = Token { subject: "job".to_owned(), access: None, groups, claims };
     Caller { token: Some(Arc::new(token)), ..named("job") }
 }
 

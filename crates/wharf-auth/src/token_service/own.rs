@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::keys::KeyRing;
-use crate::caller::{Grant, Token};
+use crate::caller::{CallerGroups, Grant, Token};
 
 /// How far the clocks of two replicas may be apart.
 const LEEWAY: Duration = Duration::from_secs(60);
@@ -103,7 +103,9 @@ pub(super) fn read_access_token(
     let is_now = now < until && number("nbf")? <= seconds(now) + LEEWAY.as_secs();
     let access = claims.get("access")?.as_array()?.iter().map(grant).collect::<Option<Vec<_>>>()?;
     let subject = text("sub")?.to_owned();
-    let token = Token { subject, access: Some(access), claims };
+    // Their holders log in by password, and are in the groups that list them.
+    let groups = Some(CallerGroups::default());
+    let token = Token { subject, access: Some(access), groups, claims };
     (is_ours && is_now).then_some(ReadToken { token, key, until })
 }
 

@@ -3,5 +3,6 @@
 
 mod challenges;
 mod endpoint;
+mod groups;
 mod load;
 mod world;

@@ -44,6 +44,8 @@ pub struct TokenConfig {
     pub root_cert_bundle: Option<PathBuf>,
     /// Keys that they may be signed with.
     pub jwks: Option<JwksPlace>,
+    /// The claim that names their holders' groups.
+    pub groups_claim: String,
     /// How they may be signed.
     pub algorithms: Vec<Algorithm>,
 }

@@ -24,6 +24,9 @@ impl fmt::Display for Config {
             writeln!(formatter, "header         {name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
         }
         writeln!(formatter, "access         {}", self.auth)?;
+        if let Some(groups) = groups(&self.auth) {
+            writeln!(formatter, "groups         {groups}")?;
+        }
         if let Some(own) = &self.auth.own_tokens {
             writeln!(formatter, "tokens         {}", tokens(own, self.http.secret.as_ref()))?;
         }
@@ -126,6 +129,16 @@ impl fmt::Display for AuthConfig {
         });
         formatter.write_str(&parts.join(", "))
     }
+}
+
+/// Groups that only tokens can name; a misspelt one is among them.
+fn groups(auth: &AuthConfig) -> Option<String> {
+    let (rules, token) = (auth.rules.as_ref()?, auth.token.as_ref()?);
+    let mut names: Vec<&str> = rules.foreign_groups().iter().map(|(_, name)| name.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let from = format!("from the claim `{}` of tokens", token.groups_claim);
+    (!names.is_empty()).then(|| format!("{} {from}", names.join(", ")))
 }
 
 /// Our own tokens: for whom, how long, and what they are signed with.

@@ -167,7 +167,7 @@ const KEYS: &[(&str, Feature, &str)] = &[
     ("auth", Feature::SillyAuthentication, "silly!"),
     ("auth.htpasswd", Feature::Built, "realm path"),
     ("auth.token", Feature::Built, "realm service issuer rootcertbundle jwks autoredirect autoredirectpath"),
-    ("auth.token", Feature::Built, "signingalgorithms.[]"),
+    ("auth.token", Feature::Built, "signingalgorithms.[] groupsclaim"),
     ("access", Feature::Built, "groups.*.[]"),
     ("access.rules.[]", Feature::Built, "effect callers.[] commonnames.[] subjects.[] claims.*.[] networks.[]"),
     ("access.rules.[]", Feature::Built, "repositories.[] actions.[] tags.[] immutabletags.[]"),

@@ -6,6 +6,10 @@ fn fits(rule: Rule, caller: &Caller) -> bool {
     may(&rules([rule], []), caller, Action::Pull, "x")
 }
 
+fn rules_without_groups() -> Rules {
+    rules([to("everyone")], [("admins", "bob")])
+}
+
 fn to(callers: &str) -> Rule {
     rule(callers, "pull", "")
 }
@@ -40,7 +44,7 @@ fn words_mean_kinds_of_callers_and_other_texts_names() {
 #[test]
 fn a_group_is_those_listed_and_those_who_bring_it() {
     let rules = rules([to("group:admins group:other")], [("admins", "bob alice")]);
-    let brings = |group: &str| Caller { groups: vec![group.into()], ..named("x") };
+    let brings = |group: &str| Caller { groups: [group].into_iter().collect(), ..named("x") };
     for (caller, expected) in [
         (named("alice"), true),
         (named("bob"), true),
@@ -55,7 +59,8 @@ fn a_group_is_those_listed_and_those_who_bring_it() {
     ] {
         assert_eq!(may(&rules, &caller, Action::Pull, "x"), expected, "{caller:?}");
     }
-    assert_eq!(rules.foreign_groups(), ["other"]);
+    assert_eq!(rules.foreign_groups(), [(0, "other".to_owned())]);
+    assert!(rules.name_groups() && !rules_without_groups().name_groups());
 }
 
 #[test]
@@ -113,6 +118,29 @@ fn a_token_has_to_claim_all_that_a_rule_wants() {
         assert_eq!(fits(rule.clone(), &job), expected, "{rule}");
         assert!(!fits(rule, &named("job")));
     }
+}
+
+#[test]
+fn a_rule_that_denies_fits_a_claim_that_cannot_be_read() {
+    let claims = BTreeMap::from([("team".to_owned(), list("contractors"))]);
+    let allowing = Rule { claims, ..to("") };
+    let denying = |rule: Rule| rules([deny(rule), to("authenticated")], []);
+    for (claimed, expected) in [
+        (json!("contractors"), true),
+        (json!({ "0": "contractors" }), true),
+        (json!([["contractors"]]), true),
+        (json!(["staff", { "name": "contractors" }]), true),
+        (json!("staff"), false),
+        (json!(["staff", 7, null]), false),
+        (json!(null), false),
+    ] {
+        let caller = with_token(&json!({ "team": claimed }));
+        let denied = !may(&denying(allowing.clone()), &caller, Action::Pull, "x");
+        assert_eq!(denied, expected, "{claimed}");
+        let allowed = fits(allowing.clone(), &caller);
+        assert_eq!(allowed, claimed == json!("contractors"), "{claimed}");
+    }
+    assert!(may(&denying(allowing), &named("job"), Action::Pull, "x"), "there is no claim");
 }
 
 #[test]

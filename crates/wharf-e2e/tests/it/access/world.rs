@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use serde_json::json;
 use tempfile::TempDir;
 use wharf_auth::{
-    Action, Authorizer, Caller, Challenge, ClientCertificate, Effect, Realm, Refusal, Rule, Rules, Scope,
-    Sender, TagWrite, Token, TokenFault,
+    Action, Authorizer, Caller, CallerGroups, Challenge, ClientCertificate, Effect, Realm, Refusal, Rule,
+    Rules, Scope, Sender, TagWrite, Token, TokenFault,
 };
 use wharf_oci::{RepositoryName, Tag};
 use wharf_testkit::registry::{ScratchRegistry, Setup};
@@ -160,7 +160,12 @@ impl Authorizer for ByRules {
         }
         if name == "token" {
             let claims = json!({ "repository": "a" }).as_object().cloned().unwrap_or_default();
-            caller.token = Some(Arc::new(Token { subject: name.to_owned(), access: None, claims }));
+            caller.token = Some(Arc::new(Token {
+                subject: name.to_owned(),
+                access: None,
+                groups: Some(CallerGroups::default()),
+                claims,
+            }));
         }
         Ok(caller)
     }

@@ -157,9 +157,23 @@ fn warn(reader: &mut Reader<'_>, auth: &AuthConfig, rules: &Rules) {
             "rules look at networks, and no proxy is believed in that: name yours in http.trustedproxies, or write `[]` there",
         );
     }
-    if auth.token.is_none() && !rules.foreign_groups().is_empty() {
-        let groups = rules.foreign_groups().join(", ");
-        reader.warn(RULES, &format!("nobody is in these groups: {groups}"));
+    // Without tokens no caller can ever be in them, and a rule that denies something to one would deny it to no caller.
+    let unknown = rules.foreign_groups().iter().filter(|_| auth.token.is_none());
+    for (index, group) in unknown {
+        let key = format!("{RULES}[{index}].callers");
+        let problem = format!("there is no group `{group}`: list its members in access.groups");
+        match callers_of(reader, *index) {
+            Some(node) => reader.error_at(node, &key, problem),
+            None => reader.reject(&key, problem),
+        }
+    }
+}
+
+/// Where the rule names its callers.
+fn callers_of<'a>(reader: &Reader<'a>, index: usize) -> Option<&'a Node> {
+    match &reader.node(RULES)?.value {
+        Value::Sequence(items) => items.get(index)?.find("callers"),
+        Value::Null | Value::Scalar(_) | Value::Mapping(_) => None,
     }
 }
 

@@ -9,6 +9,8 @@ use crate::config::web;
 use crate::config::{HtpasswdConfig, JwksPlace, TokenConfig};
 
 const NONE: &str = "auth.none";
+/// Where most token servers put the groups of their users.
+const GROUPS_CLAIM: &str = "groups";
 const ALGORITHMS: &str = "a signature algorithm such as ES256, RS256 or EdDSA";
 /// Where the older registry sends clients that it tells to stay on its host.
 const REDIRECT_PATH: &str = "/auth/token";
@@ -58,6 +60,7 @@ pub(super) fn token(reader: &mut Reader<'_>) -> Option<TokenConfig> {
     let redirect = reader.parsed("auth.token.autoredirectpath", "a path such as /auth/token", web::path);
     let bundle = reader.text("auth.token.rootcertbundle").filter(|path| !path.is_empty());
     let jwks = reader.text("auth.token.jwks").filter(|place| !place.is_empty());
+    let groups_claim = reader.text("auth.token.groupsclaim").filter(|claim| !claim.is_empty());
     let algorithms = reader.list("auth.token.signingalgorithms", ALGORITHMS, |text| text.parse().ok());
     if !reader.is_named("auth.token") {
         return None;
@@ -79,6 +82,7 @@ pub(super) fn token(reader: &mut Reader<'_>) -> Option<TokenConfig> {
         issuer: required(reader, "auth.token.issuer", issuer, "whom the tokens are from, their `iss`"),
         root_cert_bundle: bundle.map(PathBuf::from),
         jwks: jwks.map(jwks_place),
+        groups_claim: groups_claim.unwrap_or_else(|| GROUPS_CLAIM.to_owned()),
         algorithms: algorithms.filter(|list| !list.is_empty()).unwrap_or_else(|| Algorithm::ALL.to_vec()),
     })
 }

@@ -158,8 +158,33 @@ fn rules_that_look_at_networks_want_to_know_the_proxies() {
         &format!("version: 0.1\nstorage: filesystem\nhttp: {{addr: ':1', trustedproxies: []}}\n{rules}\n"),
         &[],
     );
-    check_based_warnings(
-        "access: {rules: [{callers: group:admin, actions: pull}], groups: {admins: [a]}}",
-        &["config.yml:4:17: access.rules: nobody is in these groups: admin"],
+}
+
+#[test]
+fn a_group_that_no_caller_can_be_in_is_an_error() {
+    check_based_errors(
+        "access: {rules: [{callers: [a, group:admin], actions: pull}], groups: {admins: [a]}}",
+        &[
+            "config.yml:4:28: access.rules[0].callers: there is no group `admin`: list its members in access.groups",
+        ],
     );
+    let rules = "access: {rules: [{callers: group:staff, actions: push}, {callers: group:contractors, \
+                 actions: pull, effect: deny}, {callers: group:staff, actions: pull}]}";
+    let passwords = "auth: {htpasswd: {realm: R, path: /a}}";
+    let missing = |rule: usize, column: usize, group: &str| {
+        format!(
+            "config.yml:5:{column}: access.rules[{rule}].callers: there is no group `{group}`: list its members in access.groups"
+        )
+    };
+    let expected = [missing(0, 28, "staff"), missing(1, 67, "contractors"), missing(2, 126, "staff")];
+    check_based_errors(&format!("{passwords}\n{rules}"), &expected.each_ref().map(String::as_str));
+
+    // A token may name them; which ones it has to is said where the configuration is shown.
+    let tokens =
+        |more: &str| based(&format!("auth: {{token: {{{TOKEN}, jwks: /k{more}}}}}\n{rules}")).to_string();
+    for (more, claim) in [("", "groups"), (", groupsclaim: roles", "roles")] {
+        let line = format!("groups         contractors, staff from the claim `{claim}` of tokens");
+        let said = tokens(more);
+        assert!(said.lines().any(|found| found == line), "{said}");
+    }
 }
