@@ -8,6 +8,7 @@ use crate::{Descriptor, Digest, ManifestKind, MediaType, lenient::Annotations, t
 use body::{Body, Shape};
 
 mod body;
+mod keys;
 
 /// What one of the four kinds of manifest says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +66,10 @@ pub enum ManifestError {
     /// It is not JSON of the right form; the message tells line and column.
     #[error("the manifest cannot be read: {0}")]
     Json(String),
+    /// Two JSON readers would read a key differently: it is there twice, or differs only in case from one that
+    /// clients read. The message says where.
+    #[error("the manifest is ambiguous: {0}")]
+    AmbiguousKey(String),
     /// A field that this kind must have is not there.
     #[error("the manifest lacks `{field}`")]
     Missing {
@@ -83,13 +88,15 @@ impl Manifest {
     /// has `manifests`.
     pub fn parse(bytes: &[u8], content_type: Option<&MediaType>) -> Result<Self, ManifestError> {
         let pushed_as = content_type.map(supported_kind).transpose()?;
-        let body = Body::read(bytes)?;
+        // Strings that are skipped are not read, so this comes first: clients refuse what is not UTF-8.
+        let text = std::str::from_utf8(bytes).map_err(|error| ManifestError::Json(error.to_string()))?;
+        // What old trees hold is taken as it is, but a new one must be the same to every reader.
+        if pushed_as.is_some() {
+            keys::check(text)?;
+        }
+        let body = Body::read(text)?;
         if body.schema_version != Some(2) {
             return Err(ManifestError::SchemaVersion { found: body.schema_version });
-        }
-        // What old trees hold is taken as it is, but a new one must be the same to every reader.
-        if let (Some(_), Some(field)) = (pushed_as, body.misspelt) {
-            return Err(ManifestError::Json(format!("`{field}` is written in other letters")));
         }
         let kind = agreed_kind(pushed_as, &body)?;
         refuse_confusion(kind, &body)?;

@@ -1,16 +1,18 @@
 //! The JSON of a manifest, before anyone asks whether it makes sense.
+//!
+//! Of two equal keys the last counts, as it does to Go, which wrote what old trees hold. What is pushed has no such
+//! keys; see `keys.rs`.
 
-use std::{collections::BTreeSet, fmt};
+use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+    de::{IgnoredAny, MapAccess, Visitor},
 };
 
 use crate::{
     Descriptor, ManifestError,
     lenient::{Annotations, NullableAnnotations},
-    text::excerpt,
 };
 
 /// The fields of all four kinds. A field that is absent or `null` is `None`; an empty list is not.
@@ -24,13 +26,10 @@ pub(super) struct Body {
     pub(super) subject: Option<Descriptor>,
     pub(super) artifact_type: Option<String>,
     pub(super) annotations: Annotations,
-    /// One of these that is there in other letters. It is not read, but Go reads it as if it were spelt right.
-    pub(super) misspelt: Option<&'static str>,
 }
 
 /// As much as tells one kind from another.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub(super) struct Shape {
     pub(super) schema_version: Option<u64>,
     pub(super) media_type: Option<String>,
@@ -38,19 +37,31 @@ pub(super) struct Shape {
     pub(super) config: Option<IgnoredAny>,
 }
 
+/// The keys of a manifest.
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "camelCase")]
+enum Field {
+    SchemaVersion,
+    MediaType,
+    Config,
+    Layers,
+    Manifests,
+    Subject,
+    ArtifactType,
+    Annotations,
+    #[serde(other)]
+    Other,
+}
+
 struct BodyVisitor;
 
-/// What the fields are called.
-const FIELDS: [&str; 8] =
-    ["schemaVersion", "mediaType", "config", "layers", "manifests", "subject", "artifactType", "annotations"];
+struct ShapeVisitor;
 
 // === impl Body ===
 
 impl Body {
     /// Reads exactly one JSON object, with nothing after it.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, ManifestError> {
-        // Strings that are skipped are not looked into, so look here: clients refuse what is not UTF-8.
-        let text = std::str::from_utf8(bytes).map_err(|error| ManifestError::Json(error.to_string()))?;
+    pub(super) fn read(text: &str) -> Result<Self, ManifestError> {
         serde_json::from_str(text).map_err(|error| ManifestError::Json(error.to_string()))
     }
 }
@@ -72,29 +83,53 @@ impl<'de> Visitor<'de> for BodyVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Body, A::Error> {
         let mut body = Body::default();
-        let mut seen = BTreeSet::new();
-        while let Some(key) = map.next_key::<String>()? {
-            // Of two equal keys one reader takes the first and another the last; Go, moreover, ignores their
-            // case.
-            if !seen.insert(key.to_ascii_lowercase()) {
-                return Err(A::Error::custom(format_args!("duplicate key `{}`", excerpt(&key))));
-            }
-            match key.as_str() {
-                "schemaVersion" => body.schema_version = map.next_value()?,
-                "mediaType" => body.media_type = map.next_value()?,
-                "config" => body.config = map.next_value()?,
-                "layers" => body.layers = map.next_value()?,
-                "manifests" => body.manifests = map.next_value()?,
-                "subject" => body.subject = map.next_value()?,
-                "artifactType" => body.artifact_type = map.next_value()?,
-                "annotations" => body.annotations = map.next_value::<NullableAnnotations>()?.0,
-                _ => {
-                    let meant = FIELDS.into_iter().find(|field| field.eq_ignore_ascii_case(&key));
-                    body.misspelt = body.misspelt.or(meant);
-                    map.next_value::<IgnoredAny>()?;
+        while let Some(field) = map.next_key()? {
+            match field {
+                Field::SchemaVersion => body.schema_version = map.next_value()?,
+                Field::MediaType => body.media_type = map.next_value()?,
+                Field::Config => body.config = map.next_value()?,
+                Field::Layers => body.layers = map.next_value()?,
+                Field::Manifests => body.manifests = map.next_value()?,
+                Field::Subject => body.subject = map.next_value()?,
+                Field::ArtifactType => body.artifact_type = map.next_value()?,
+                Field::Annotations => body.annotations = map.next_value::<NullableAnnotations>()?.0,
+                Field::Other => {
+                    let _ = map.next_value::<IgnoredAny>()?;
                 }
             }
         }
         Ok(body)
+    }
+}
+
+// === impl Shape ===
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ShapeVisitor)
+    }
+}
+
+impl<'de> Visitor<'de> for ShapeVisitor {
+    type Value = Shape;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a manifest, which is a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape, A::Error> {
+        let mut shape = Shape::default();
+        while let Some(field) = map.next_key()? {
+            match field {
+                Field::SchemaVersion => shape.schema_version = map.next_value()?,
+                Field::MediaType => shape.media_type = map.next_value()?,
+                Field::Config => shape.config = map.next_value()?,
+                Field::Manifests => shape.manifests = map.next_value()?,
+                Field::Layers | Field::Subject | Field::ArtifactType | Field::Annotations | Field::Other => {
+                    let _ = map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(shape)
     }
 }

@@ -68,7 +68,7 @@ const NO_INDEXES: [&str; 39] = [
 ];
 
 /// What stands in place of a member's digest and size in an index.
-const NO_DESCRIPTORS: [&str; 11] = [
+const NO_DESCRIPTORS: [&str; 16] = [
     r#"{}"#,
     r#"null"#,
     r#"5"#,
@@ -81,6 +81,12 @@ const NO_DESCRIPTORS: [&str; 11] = [
     // The same key twice: two readers would look for two things.
     r#"{"mediaType":"a/b","digest":"{none}","digest":"{none}","size":1}"#,
     r#"{"mediaType":"a/b","digest":"{none}","size":1,"size":1}"#,
+    // Nor may a key differ only in case: clients written in Go would take it for the other.
+    r#"{"mediaType":"a/b","digest":"{none}","Digest":"{none}","size":1}"#,
+    r#"{"mediaType":"a/b","digest":"{none}","size":1,"\u017fize":1}"#,
+    r#"{"mediaType":"a/b","digest":"{none}","SIZE":1}"#,
+    r#"{"mediaType":"a/b","digest":"{none}","size":1,"platform":{"os":"linux","OS":"windows"}}"#,
+    r#"{"mediaType":"a/b","digest":"{none}","size":1,"annotations":{"a":"1","a":"2"}}"#,
 ];
 
 const NO_MEDIA_TYPES: [&str; 9] = [
