@@ -46,8 +46,8 @@ struct Row {
     must_never_know: &'static [&'static str],
 }
 
-/// The one development crate that everybody's tests may use.
-const TESTKIT: &str = "wharf-testkit";
+/// The development crates that any crate's tests may use.
+const FOR_TESTS: &[&str] = &["wharf-models", "wharf-testkit"];
 
 /// Every library of the server's side.
 const SERVER_SIDE: &[&str] = &[
@@ -145,7 +145,8 @@ const TABLE: &[Row] = &[
         may_use: &["wharf-oci", "wharf-client"],
         must_never_know: &["object_store"],
     },
-    Row { name: TESTKIT, role: Role::Development, may_use: &[], must_never_know: &[] },
+    Row { name: "wharf-models", role: Role::Development, may_use: &[], must_never_know: &[] },
+    Row { name: "wharf-testkit", role: Role::Development, may_use: &[], must_never_know: &[] },
     Row { name: "wharf-bench", role: Role::Development, may_use: &[], must_never_know: &[] },
     Row { name: "wharf-guard", role: Role::Development, may_use: &[], must_never_know: &[] },
     Row { name: "wharf-e2e", role: Role::Development, may_use: &[], must_never_know: &[] },
@@ -221,7 +222,7 @@ fn refusal(row: &Row, dependency: &Dependency, is_ours: bool) -> Option<String> 
     // A crate's tests may switch on features of the crate itself.
     let permitted = row.role == Role::Development
         || row.may_use.contains(&wanted)
-        || dependency.for_tests && (wanted == TESTKIT || wanted == name);
+        || dependency.for_tests && (FOR_TESTS.contains(&wanted) || wanted == name);
     if permitted {
         return None;
     }

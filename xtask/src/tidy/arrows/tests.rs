@@ -20,6 +20,7 @@ fn check(name: &str, normal: &[&str], dev: &[&str], expected: &[&str]) {
 fn arrows_of_the_table_are_permitted() {
     check("wharf-core", &["wharf-oci", "wharf-store", "tokio"], &["wharf-testkit", "hyper"], &[]);
     check("wharf-server", SERVER_SIDE, &[], &[]);
+    check("wharf-store-fs", &["wharf-store"], &["wharf-models"], &[]);
     check("wharf-e2e", &["wharf-testkit", "wharf-client", "hyper"], &[], &[]);
 }
 
@@ -46,6 +47,12 @@ fn a_development_crate_is_refused_in_what_ships() {
         &["wharf-testkit"],
         &[],
         &["wharf-core may not use wharf-testkit, which is for development only"],
+    );
+    check(
+        "wharf-store-fs",
+        &["wharf-models"],
+        &[],
+        &["wharf-store-fs may not use wharf-models, which is for development only"],
     );
     check(
         "wharf-core",

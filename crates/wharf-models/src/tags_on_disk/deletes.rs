@@ -1,0 +1,206 @@
+//! Deletes of a manifest and of a tag.
+
+use super::{Manifest, Mode, Parts, Repository, SecondPass, step};
+
+const REMOVED_UNREAD: &str = "a tag was removed that meant something else than was read";
+
+/// Deletes manifest A. Each variant is a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the step of the same name")]
+pub enum DeleteManifest {
+    GetRevision,
+    // A pass over the tags in which each is removed under a short lock of its own.
+    GetTag(Pass),
+    LockTag(Pass),
+    CompareTag(Pass),
+    RemoveTag(Pass),
+    UnlockTag(Pass),
+    // The rest, under one lock.
+    Lock,
+    GetTagUnderLock,
+    RemoveTagUnderLock,
+    RemoveReferrer,
+    RemoveRevision,
+    Unlock,
+    Acknowledge,
+}
+
+/// Which pass over the tags outside the lock. The rule has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pass {
+    /// Before the revision link is removed.
+    First,
+    /// After it was removed. No correct delete has it.
+    Late,
+}
+
+/// Deletes the tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DeleteTag {
+    /// Reads what it means.
+    GetTag,
+    /// Takes the lock.
+    Lock(Manifest),
+    /// Reads it again.
+    CompareTag(Manifest),
+    /// Removes it.
+    RemoveTag(Manifest),
+    /// Releases the lock.
+    Unlock {
+        /// The tag was removed; otherwise it has moved, and the delete begins anew.
+        removed: bool,
+    },
+    /// Answers 202.
+    Acknowledge,
+    /// Answers 404.
+    Refuse,
+}
+
+// === impl DeleteManifest ===
+
+impl DeleteManifest {
+    /// The first step.
+    pub const FIRST: Self = Self::GetRevision;
+
+    /// The lock that the next step acquires, if it acquires one.
+    pub(super) fn wants(self, parts: &Parts) -> Option<Mode> {
+        let locks = match self {
+            Self::LockTag(_) => parts.tag_removal_locks,
+            Self::Lock => parts.delete_locks,
+            _ => false,
+        };
+        locks.then_some(Mode::Exclusive)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::GetRevision => step::GET_REVISION,
+            Self::GetTag(_) => step::GET_TAG,
+            Self::LockTag(_) | Self::Lock => step::LOCK_EXCLUSIVE,
+            Self::CompareTag(_) | Self::GetTagUnderLock => step::COMPARE_TAG,
+            Self::RemoveTag(_) | Self::RemoveTagUnderLock => step::REMOVE_TAG,
+            Self::UnlockTag(_) | Self::Unlock => step::UNLOCK,
+            Self::RemoveReferrer => step::REMOVE_REFERRER,
+            Self::RemoveRevision => step::REMOVE_REVISION,
+            Self::Acknowledge => step::ACKNOWLEDGE,
+        }
+    }
+
+    pub(super) fn step(self, repository: &mut Repository, me: usize, parts: &Parts) -> Option<Self> {
+        let means_a = repository.tag == Some(Manifest::A);
+        Some(match self {
+            Self::GetRevision if !repository.revision => return None,
+            Self::GetRevision if parts.first_pass => Self::GetTag(Pass::First),
+            Self::GetRevision => Self::Lock,
+            Self::GetTag(pass) if means_a => Self::LockTag(pass),
+            Self::GetTag(pass) => Self::after(pass),
+            Self::LockTag(pass) if parts.tag_removal_compares => Self::CompareTag(pass),
+            Self::LockTag(pass) => Self::RemoveTag(pass),
+            Self::CompareTag(pass) if means_a => Self::RemoveTag(pass),
+            Self::CompareTag(pass) => Self::UnlockTag(pass),
+            Self::RemoveTag(pass) => {
+                repository.remove_tag(Manifest::A);
+                Self::UnlockTag(pass)
+            }
+            Self::UnlockTag(pass) => {
+                repository.lock.release(me);
+                Self::after(pass)
+            }
+            Self::Lock if parts.second_pass == SecondPass::UnderLock => Self::GetTagUnderLock,
+            Self::GetTagUnderLock if means_a => Self::RemoveTagUnderLock,
+            Self::Lock | Self::GetTagUnderLock => Self::RemoveReferrer,
+            Self::RemoveTagUnderLock => {
+                repository.remove_tag(Manifest::A);
+                Self::RemoveReferrer
+            }
+            Self::RemoveReferrer => {
+                repository.referrer = false;
+                Self::RemoveRevision
+            }
+            Self::RemoveRevision => {
+                repository.revision = false;
+                Self::Unlock
+            }
+            Self::Unlock => {
+                repository.lock.release(me);
+                match parts.second_pass {
+                    SecondPass::AfterUnlock => Self::GetTag(Pass::Late),
+                    SecondPass::UnderLock | SecondPass::Never => Self::Acknowledge,
+                }
+            }
+            Self::Acknowledge => {
+                repository.acknowledged.deleted = true;
+                return None;
+            }
+        })
+    }
+
+    /// What follows a pass over the tags.
+    fn after(pass: Pass) -> Self {
+        match pass {
+            Pass::First => Self::Lock,
+            Pass::Late => Self::Acknowledge,
+        }
+    }
+}
+
+// === impl DeleteTag ===
+
+impl DeleteTag {
+    /// The first step.
+    pub const FIRST: Self = Self::GetTag;
+
+    /// The lock that the next step acquires, if it acquires one.
+    pub(super) fn wants(self, parts: &Parts) -> Option<Mode> {
+        (matches!(self, Self::Lock(_)) && parts.tag_removal_locks).then_some(Mode::Exclusive)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::GetTag => step::GET_TAG,
+            Self::Lock(_) => step::LOCK_EXCLUSIVE,
+            Self::CompareTag(_) => step::COMPARE_TAG,
+            Self::RemoveTag(_) => step::REMOVE_TAG,
+            Self::Unlock { .. } => step::UNLOCK,
+            Self::Acknowledge => step::ACKNOWLEDGE,
+            Self::Refuse => step::REFUSE,
+        }
+    }
+
+    pub(super) fn step(self, repository: &mut Repository, me: usize, parts: &Parts) -> Option<Self> {
+        let removal = if parts.tag_removal_compares { Self::CompareTag } else { Self::RemoveTag };
+        Some(match self {
+            Self::GetTag => match repository.tag {
+                Some(read) => Self::Lock(read),
+                None => Self::Refuse,
+            },
+            Self::Lock(read) => removal(read),
+            Self::CompareTag(read) if repository.tag == Some(read) => Self::RemoveTag(read),
+            Self::CompareTag(_) => Self::Unlock { removed: false },
+            Self::RemoveTag(read) => {
+                repository.remove_tag(read);
+                Self::Unlock { removed: true }
+            }
+            Self::Unlock { removed } => {
+                repository.lock.release(me);
+                if removed { Self::Acknowledge } else { Self::GetTag }
+            }
+            Self::Acknowledge => {
+                repository.acknowledged.deleted = true;
+                return None;
+            }
+            Self::Refuse => return None,
+        })
+    }
+}
+
+// === impl Repository ===
+
+impl Repository {
+    fn remove_tag(&mut self, read: Manifest) {
+        if self.tag != Some(read) {
+            self.broken = Some(REMOVED_UNREAD);
+        }
+        self.tag = None;
+    }
+}

@@ -1,0 +1,142 @@
+//! A push of a manifest: the revision link, the entry among the referrers, then the tag.
+
+use super::{Acknowledged, Manifest, Mode, Parts, Repository, step};
+
+/// Pushes a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Push {
+    /// Which.
+    pub manifest: Manifest,
+    /// On which condition its tag is written.
+    pub write: TagWrite,
+    at: PushStep,
+}
+
+/// How a push writes the tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TagWrite {
+    /// Not at all: it is a push by digest.
+    Never,
+    /// Whatever the tag means: `Expect::Any`.
+    Always,
+    /// If the tag is absent, or means this manifest already: `Expect::Absent`.
+    IfAbsent,
+    /// If the tag means this: `Expect::Is`.
+    IfIs(Manifest),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum PushStep {
+    Lock,
+    PutRevision,
+    PutReferrer,
+    CompareTag,
+    PutTag,
+    GetRevision,
+    Unlock { refused: bool },
+    Acknowledge,
+    Refuse,
+}
+
+// === impl TagWrite ===
+
+impl TagWrite {
+    fn is_conditional(self) -> bool {
+        matches!(self, Self::IfAbsent | Self::IfIs(_))
+    }
+
+    fn permits(self, tag: Option<Manifest>) -> bool {
+        match self {
+            Self::Never | Self::Always => true,
+            Self::IfAbsent => tag.is_none(),
+            Self::IfIs(expected) => tag == Some(expected),
+        }
+    }
+}
+
+// === impl Push ===
+
+impl Push {
+    /// The first step of a push.
+    pub const fn new(manifest: Manifest, write: TagWrite) -> Self {
+        Self { manifest, write, at: PushStep::Lock }
+    }
+
+    fn mode(self, parts: &Parts) -> Mode {
+        if self.write.is_conditional() { parts.conditional_write } else { Mode::Shared }
+    }
+
+    /// The lock that the next step acquires, if it acquires one.
+    pub(super) fn wants(self, parts: &Parts) -> Option<Mode> {
+        (self.at == PushStep::Lock && parts.push_locks).then(|| self.mode(parts))
+    }
+
+    pub(super) fn name(self, parts: &Parts) -> &'static str {
+        match self.at {
+            PushStep::Lock => self.mode(parts).step_name(),
+            PushStep::PutRevision => step::PUT_REVISION,
+            PushStep::PutReferrer => step::PUT_REFERRER,
+            PushStep::CompareTag => step::COMPARE_TAG,
+            PushStep::PutTag => step::PUT_TAG,
+            PushStep::GetRevision => step::GET_REVISION,
+            PushStep::Unlock { .. } => step::UNLOCK,
+            PushStep::Acknowledge => step::ACKNOWLEDGE,
+            PushStep::Refuse => step::REFUSE,
+        }
+    }
+
+    pub(super) fn step(self, repository: &mut Repository, me: usize, parts: &Parts) -> Option<Self> {
+        let is_a = self.manifest == Manifest::A;
+        let after_tag = match parts.push_checks_revision {
+            true => PushStep::GetRevision,
+            false => PushStep::Unlock { refused: false },
+        };
+        let next = match self.at {
+            PushStep::Lock => PushStep::PutRevision,
+            PushStep::PutRevision => {
+                repository.revision |= is_a;
+                PushStep::PutReferrer
+            }
+            PushStep::PutReferrer => {
+                repository.referrer |= is_a;
+                match self.write {
+                    TagWrite::Never => after_tag,
+                    TagWrite::Always => PushStep::PutTag,
+                    TagWrite::IfAbsent | TagWrite::IfIs(_) => PushStep::CompareTag,
+                }
+            }
+            PushStep::CompareTag if self.write.permits(repository.tag) => PushStep::PutTag,
+            // A push that is repeated is no conflict.
+            PushStep::CompareTag if repository.tag == Some(self.manifest) => after_tag,
+            PushStep::CompareTag => PushStep::Unlock { refused: true },
+            PushStep::PutTag => {
+                if !self.write.permits(repository.tag) {
+                    repository.broken = Some("a conditional write replaced a tag that it had not read");
+                }
+                repository.tag = Some(self.manifest);
+                after_tag
+            }
+            PushStep::GetRevision if is_a && !repository.revision => PushStep::PutRevision,
+            PushStep::GetRevision => PushStep::Unlock { refused: false },
+            PushStep::Unlock { refused } => {
+                repository.lock.release(me);
+                if refused { PushStep::Refuse } else { PushStep::Acknowledge }
+            }
+            PushStep::Acknowledge => {
+                *self.record(&mut repository.acknowledged) = true;
+                return None;
+            }
+            PushStep::Refuse => return None,
+        };
+        Some(Self { at: next, ..self })
+    }
+
+    /// The record of this push's success.
+    pub(super) fn record(self, acknowledged: &mut Acknowledged) -> &mut bool {
+        match (self.manifest, self.write) {
+            (Manifest::A, TagWrite::Never) => &mut acknowledged.pushed_by_digest,
+            (Manifest::A, _) => &mut acknowledged.pushed,
+            _ => &mut acknowledged.pushed_other,
+        }
+    }
+}
