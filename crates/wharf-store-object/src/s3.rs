@@ -189,6 +189,7 @@ impl Inner {
     fn error(&self, operation: impl Into<String>, failure: Failure) -> Error {
         let (retry, source): (_, BoxError) = match failure {
             Failure::Broken(source) => (Retry::Later, source),
+            Failure::Invalid(source) => (Retry::Never, source),
             Failure::Refused { error, .. } => {
                 let retry = if error.is_transient() { Retry::Later } else { Retry::Never };
                 match self.advice(&error) {

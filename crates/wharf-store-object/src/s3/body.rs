@@ -102,7 +102,7 @@ impl Rest {
                 Err(Broken::Replaced { key: self.key.clone() }.into())
             }
             Err(Failure::Refused { error, .. }) => Err(early(error.into())),
-            Err(Failure::Broken(error)) => Err(early(error)),
+            Err(Failure::Broken(error) | Failure::Invalid(error)) => Err(early(error)),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use http::HeaderValue;
 use url::Url;
 
 /// The region of servers that have none.
@@ -182,6 +183,7 @@ impl S3Options {
             let wanted = "true: signatures of the second version are not made any more".to_owned();
             return Err(S3ConfigError::Invalid { parameter: "v4auth", value: "false".into(), wanted });
         }
+        self.check_headers()?;
         one_of("storageclass", &self.storageclass, &STORAGE_CLASSES)?;
         one_of("objectacl", &self.objectacl, &ACLS)?;
         let region = match (&self.region, &self.regionendpoint) {
@@ -201,6 +203,26 @@ impl S3Options {
             None => url.clone(),
         };
         Ok(Place { url, signed_url, region })
+    }
+
+    /// What goes into headers must fit into one. The values that are secret are not repeated.
+    fn check_headers(&self) -> Result<(), S3ConfigError> {
+        let values = [
+            ("accesskey", &self.accesskey, true),
+            ("sessiontoken", &self.sessiontoken, true),
+            ("region", &self.region, false),
+            ("keyid", &self.keyid, false),
+        ];
+        for (parameter, value, secret) in values {
+            if let Some(value) = value
+                && HeaderValue::from_str(value).is_err()
+            {
+                let value = if secret { "***".to_owned() } else { value.clone() };
+                let wanted = "text without line breaks and other control characters".to_owned();
+                return Err(S3ConfigError::Invalid { parameter, value, wanted });
+            }
+        }
+        Ok(())
     }
 
     /// The bucket's address at an endpoint of the operator's.
@@ -332,6 +354,12 @@ mod tests {
         assert!(error(|o| o.accesskey = Some("A".into())).contains("`secretkey`"));
         assert!(error(|o| o.v4auth = false).contains("`v4auth`"));
         assert!(error(|o| o.storageclass = "COLD".into()).contains("STANDARD_IA"));
+        assert!(
+            error(|o| o.keyid = Some("a\nb".into())).contains("`keyid`"),
+            "or nothing would be encrypted with it"
+        );
+        let token = error(|o| o.sessiontoken = Some("secret\n".into()));
+        assert!(token.contains("`sessiontoken`") && !token.contains("secret\n"), "{token}");
         assert!(error(|o| o.objectacl = "all".into()).contains("bucket-owner-full-control"));
         assert!(error(|o| o.regionendpoint = Some("ftp://x".into())).contains("ftp://x"));
         assert!(error(|o| o.regionendpoint = Some("http://x/y".into())).contains("without a path"));

@@ -348,7 +348,9 @@ impl Inner {
                 let error = ServiceError { code: "NoSuchBucket".into(), ..error };
                 Err(self.error("look into the bucket", Failure::Refused { error, ambiguous }))
             }
-            Err(failure @ Failure::Broken(_)) => Err(self.error("look into the bucket", failure)),
+            Err(failure @ (Failure::Broken(_) | Failure::Invalid(_))) => {
+                Err(self.error("look into the bucket", failure))
+            }
             // Forbidden or whatever: there is one.
             Ok(_) | Err(Failure::Refused { .. }) => {
                 self.seen.store(true, Ordering::Relaxed);

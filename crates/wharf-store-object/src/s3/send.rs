@@ -55,6 +55,8 @@ pub(super) struct Call {
     pub(super) key: String,
     pub(super) query: Vec<(&'static str, String)>,
     pub(super) headers: HeaderMap,
+    /// A header whose value no request can carry: then none is sent.
+    invalid: Option<HeaderName>,
     pub(super) body: Payload,
     /// How long the server may work on it, besides the usual.
     pub(super) patience: Duration,
@@ -79,6 +81,8 @@ pub(super) enum Failure {
     },
     /// There was no server to say anything, or nothing that makes sense.
     Broken(BoxError),
+    /// The request cannot be made, so it was not sent.
+    Invalid(BoxError),
 }
 
 /// One attempt that did not succeed.
@@ -86,6 +90,7 @@ enum Attempt {
     Service(ServiceError),
     Http(HttpError),
     Fatal(BoxError),
+    Invalid(BoxError),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +101,10 @@ enum Unsendable {
     Credentials(#[source] object_store::Error),
     #[error("the answer is longer than {DOCUMENT_LIMIT_BYTES} bytes")]
     TooLong,
+    #[error("the value for the header {0} contains characters that no header can have")]
+    Header(HeaderName),
+    #[error("the {0} of the credentials contains characters that no header can have, such as a line break")]
+    Credential(&'static str),
 }
 
 // === impl Call ===
@@ -107,6 +116,7 @@ impl Call {
             key: key.to_owned(),
             query: Vec::new(),
             headers: HeaderMap::new(),
+            invalid: None,
             body: Vec::new(),
             patience: Duration::ZERO,
         }
@@ -117,10 +127,15 @@ impl Call {
         self
     }
 
-    /// Adds a header; a value that cannot be one is left out, as it can only come from the options.
+    /// Adds a header. With a value that cannot be one the request is never sent: without its condition, or its source, it
+    /// would do something else.
     pub(super) fn header(mut self, name: impl Into<HeaderName>, value: &str) -> Self {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name.into(), value);
+        let name = name.into();
+        match HeaderValue::from_str(value) {
+            Ok(value) => {
+                self.headers.insert(name, value);
+            }
+            Err(_) => self.invalid = Some(name),
         }
         self
     }
@@ -182,6 +197,9 @@ impl Inner {
         call: &Call,
         take: impl AsyncFn(HttpResponse) -> Result<(http::response::Parts, B), Attempt>,
     ) -> Result<Answer<B>, Failure> {
+        if let Some(name) = &call.invalid {
+            return Err(Failure::Invalid(Unsendable::Header(name.clone()).into()));
+        }
         let deadline = Instant::now() + self.retry_deadline;
         let hash = self.hash(call).await;
         let mut pause = FIRST_PAUSE;
@@ -214,7 +232,8 @@ impl Inner {
         let _permit = self.permits.acquire().await.map_err(|closed| Attempt::Fatal(closed.into()))?;
         let credential = self.credentials.get_credential().await;
         let credential = credential.map_err(|error| Attempt::Fatal(Unsendable::Credentials(error).into()))?;
-        let request = self.request(call, hash, &credential).map_err(Attempt::Fatal)?;
+        check_credential(&credential).map_err(|problem| Attempt::Invalid(problem.into()))?;
+        let request = self.request(call, hash, &credential).map_err(Attempt::Invalid)?;
         let answer = self.http.execute(request).await.map_err(Attempt::Http)?;
         if answer.status().is_success() {
             return take(answer).await;
@@ -273,6 +292,18 @@ impl Inner {
     }
 }
 
+/// Signing panics on credentials that fit into no header.
+fn check_credential(credential: &AwsCredential) -> Result<(), Unsendable> {
+    let fits = |value: &str| HeaderValue::from_str(value).is_ok();
+    if !fits(&credential.key_id) {
+        return Err(Unsendable::Credential("key id"));
+    }
+    match &credential.token {
+        Some(token) if !fits(token) => Err(Unsendable::Credential("session token")),
+        _ => Ok(()),
+    }
+}
+
 async fn limited(body: HttpResponseBody) -> Result<Bytes, Attempt> {
     let mut stream = body.bytes_stream();
     let first = stream.next().await.transpose().map_err(Attempt::Http)?.unwrap_or_default();
@@ -294,7 +325,7 @@ impl Attempt {
     fn pause(&self, next: &mut Duration) -> Option<Duration> {
         let drawn = jittered(*next);
         let wait = match self {
-            Self::Fatal(_) => return None,
+            Self::Fatal(_) | Self::Invalid(_) => return None,
             Self::Http(_) => drawn,
             Self::Service(error) if !error.is_transient() => return None,
             Self::Service(error) => {
@@ -316,7 +347,7 @@ impl Attempt {
         match self {
             Self::Http(error) => !matches!(error.kind(), HttpErrorKind::Connect),
             Self::Service(error) => error.status.is_server_error() && !error.is_slow_down(),
-            Self::Fatal(_) => false,
+            Self::Fatal(_) | Self::Invalid(_) => false,
         }
     }
 
@@ -325,6 +356,7 @@ impl Attempt {
             Self::Service(error) => Failure::Refused { error, ambiguous },
             Self::Http(error) => Failure::Broken(error.into()),
             Self::Fatal(error) => Failure::Broken(error),
+            Self::Invalid(error) => Failure::Invalid(error),
         }
     }
 }

@@ -144,6 +144,21 @@ async fn a_write_on_a_condition_that_was_done_unheard_is_done() {
 }
 
 #[tokio::test]
+async fn a_write_whose_condition_fits_into_no_header_is_an_error_and_not_an_unconditional_write() {
+    let (server, store) = scratch().await;
+    let cloud = store.cloud();
+    cloud.put("some/key", vec![Bytes::from_static(b"one")], Condition::Any).await.unwrap();
+    assert!(cloud.honours_conditions().await.unwrap());
+    server.requests();
+    let condition = Condition::Is("\"a\nb\"".to_owned());
+    let error = cloud.put("some/key", vec![Bytes::from_static(b"two")], condition).await.unwrap_err();
+    let Error::Backend { source, retry: Retry::Never, .. } = error else { panic!("{error:?}") };
+    assert!(source.to_string().contains("if-match"), "{source}");
+    assert!(server.requests().is_empty(), "nothing was sent");
+    assert_eq!(server.s3.object(BUCKET, "some/key").unwrap(), b"one");
+}
+
+#[tokio::test]
 async fn a_store_that_ignores_conditions_is_found_out_and_all_else_goes_on() {
     let (server, store) = scratch().await;
     server.s3.ignore_conditions();
