@@ -81,6 +81,29 @@ pub trait Cloud: fmt::Debug + Send + Sync + 'static {
 
     /// An address at which anybody can GET the object for `lifetime` from now; `None` from a cloud that signs none.
     async fn signed_url(&self, key: &str, lifetime: Duration) -> Result<Option<String>>;
+
+    /// The credential that signs addresses at this moment. An address is good no longer than it, whatever its lifetime.
+    async fn signing_credential(&self) -> Result<SigningCredential>;
+}
+
+/// A credential, without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningCredential {
+    /// Another one for every other credential.
+    pub fingerprint: u64,
+    /// When it ends.
+    pub expiry: CredentialExpiry,
+}
+
+/// When a credential ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CredentialExpiry {
+    /// It does not.
+    Never,
+    /// At this time.
+    At(SystemTime),
+    /// It does, and nobody says when.
+    Unknown,
 }
 
 /// What is known of an object.

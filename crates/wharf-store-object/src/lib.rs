@@ -11,7 +11,10 @@ mod store;
 mod uploads;
 mod urls;
 
-pub use cloud::{Cloud, Condition, Entry, Found, Meta, Multipart, Object, Page, Payload, Stored};
+pub use cloud::{
+    Cloud, Condition, CredentialExpiry, Entry, Found, Meta, Multipart, Object, Page, Payload,
+    SigningCredential, Stored,
+};
 pub use s3::{S3Cloud, S3ConfigError, S3Options};
 pub(crate) use store::normalised_root;
 pub use store::{BucketOptions, BucketStore};

@@ -13,7 +13,10 @@ use tokio::sync::Semaphore;
 use wharf_oci::{ByteRange, Digest};
 use wharf_store::{Clock, Error, Result, Retry};
 
-use crate::cloud::{Cloud, Condition, Entry, Found, Meta, Multipart, Object, Page, Payload, Stored};
+use crate::cloud::{
+    Cloud, Condition, CredentialExpiry, Entry, Found, Meta, Multipart, Object, Page, Payload,
+    SigningCredential, Stored,
+};
 
 /// A clock that a test moves.
 #[derive(Debug, Clone)]
@@ -364,5 +367,9 @@ impl Cloud for MemoryCloud {
 
     async fn signed_url(&self, _key: &str, _lifetime: Duration) -> Result<Option<String>> {
         Ok(None)
+    }
+
+    async fn signing_credential(&self) -> Result<SigningCredential> {
+        Ok(SigningCredential { fingerprint: 0, expiry: CredentialExpiry::Never })
     }
 }

@@ -229,3 +229,29 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::{Cloud as _, CredentialExpiry};
+
+    #[tokio::test]
+    async fn a_session_token_ends_and_a_key_does_not() {
+        let credential_with = async |token: Option<&str>| {
+            let options = S3Options {
+                accesskey: Some("key".into()),
+                secretkey: Some("secret".into()),
+                sessiontoken: token.map(str::to_owned),
+                bucket: "images".into(),
+                regionendpoint: Some("http://127.0.0.1:9".into()),
+                ..S3Options::default()
+            };
+            S3Cloud::connect(options).unwrap().signing_credential().await.unwrap()
+        };
+        let (key, one, other) =
+            (credential_with(None).await, credential_with(Some("1")).await, credential_with(Some("2")).await);
+        assert_eq!(key.expiry, CredentialExpiry::Never);
+        assert_eq!((one.expiry, other.expiry), (CredentialExpiry::Unknown, CredentialExpiry::Unknown));
+        assert_ne!(one.fingerprint, other.fingerprint);
+    }
+}

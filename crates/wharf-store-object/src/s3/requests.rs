@@ -1,6 +1,7 @@
 //! What the registry needs of a bucket, as requests of S3.
 
 use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,7 +21,10 @@ use super::answer::{self, Copied, Created, Listing, Multiparts, Removed, Service
 use super::body::Rest;
 use super::send::{Call, Failure, source};
 use super::{BACKEND, Inner, S3Cloud};
-use crate::cloud::{Cloud, Condition, Entry, Found, Meta, Multipart, Object, Page, Payload, Stored};
+use crate::cloud::{
+    Cloud, Condition, CredentialExpiry, Entry, Found, Meta, Multipart, Object, Page, Payload,
+    SigningCredential, Stored,
+};
 
 /// The most names S3 puts on a page, and the most it removes at once.
 const MOST_KEYS: usize = 1000;
@@ -270,6 +274,23 @@ impl Cloud for S3Cloud {
         let path = Path::parse(key).map_err(|error| failed(error.into()))?;
         let url = self.inner.signer.signed_url(Method::GET, &path, lifetime).await.map_err(failed)?;
         Ok(Some(url.into()))
+    }
+
+    async fn signing_credential(&self) -> Result<SigningCredential> {
+        let credential = self.inner.credentials.get_credential().await.map_err(|source| Error::Backend {
+            backend: BACKEND,
+            operation: "get the credentials that sign addresses".to_owned(),
+            retry: Retry::Later,
+            source: source.into(),
+        })?;
+        let mut hasher = DefaultHasher::new();
+        (&credential.key_id, &credential.secret_key, &credential.token).hash(&mut hasher);
+        // object_store does not say when a credential ends. One with a session token does.
+        let expiry = match credential.token {
+            Some(_) => CredentialExpiry::Unknown,
+            None => CredentialExpiry::Never,
+        };
+        Ok(SigningCredential { fingerprint: hasher.finish(), expiry })
     }
 }
 

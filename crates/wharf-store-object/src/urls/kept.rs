@@ -10,8 +10,14 @@ use quick_cache::sync::Cache;
 use wharf_oci::Digest;
 use wharf_store::{Clock, Result};
 
+use crate::cloud::{CredentialExpiry, SigningCredential};
+
 /// How many addresses are kept. One has some 600 bytes, so these come to 5 MiB.
 const ADDRESSES: usize = 8192;
+
+/// How long a credential is good at least that ends nobody says when: object_store gets another one when less is left
+/// (`min_ttl` of its `TokenCache`), which is also how long before the end Amazon has the next one ready.
+const LEAST_CREDENTIAL_LIFE: Duration = Duration::from_mins(5);
 
 /// Addresses by digest.
 pub(super) struct Kept {
@@ -24,6 +30,8 @@ pub(super) struct Kept {
 struct Address {
     url: Arc<str>,
     fresh_until: SystemTime,
+    /// The credential that signed it.
+    fingerprint: u64,
 }
 
 // === impl Kept ===
@@ -33,23 +41,33 @@ impl Kept {
         Self { addresses: Cache::new(ADDRESSES), lifetime, clock }
     }
 
-    /// The address kept, while more than half of its life is left; else the one that `sign` makes, given its end.
+    /// The cached address, while `credential` signs and more than half of the address's life is left, which ends with the
+    /// credential's; else the one that `sign` makes, given its end.
     pub(super) async fn get<F>(
         &self,
         digest: &Digest,
+        credential: SigningCredential,
         sign: impl FnOnce(SystemTime) -> F,
     ) -> Result<Option<String>>
     where
         F: Future<Output = Result<Option<String>>>,
     {
+        let SigningCredential { fingerprint, expiry } = credential;
         let now = self.clock.now();
         if let Some(kept) = self.addresses.get(digest)
             && now < kept.fresh_until
+            && kept.fingerprint == fingerprint
         {
             return Ok(Some(kept.url.to_string()));
         }
         let Some(url) = sign(now + self.lifetime).await? else { return Ok(None) };
-        let address = Address { url: Arc::from(url.as_str()), fresh_until: now + self.lifetime / 2 };
+        let credential_life = match expiry {
+            CredentialExpiry::Never => self.lifetime,
+            CredentialExpiry::At(end) => end.duration_since(now).unwrap_or_default(),
+            CredentialExpiry::Unknown => LEAST_CREDENTIAL_LIFE,
+        };
+        let fresh_until = now + self.lifetime.min(credential_life) / 2;
+        let address = Address { url: Arc::from(url.as_str()), fresh_until, fingerprint };
         self.addresses.insert(*digest, address);
         Ok(Some(url))
     }

@@ -48,6 +48,7 @@ impl BlobUrls for Presigned {
             let key = format!("{}{}", self.options.root, Key::BlobData(digest).path());
             self.cloud.signed_url(&key, self.options.lifetime).await
         };
-        self.kept.get(digest, sign).await
+        let credential = self.cloud.signing_credential().await?;
+        self.kept.get(digest, credential, sign).await
     }
 }

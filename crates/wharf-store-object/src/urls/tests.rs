@@ -16,7 +16,9 @@ use wharf_oci::{Algorithm, ByteRange, Digest};
 use wharf_store::{BlobUrls, Clock, Error, Result, Retry};
 
 use super::*;
-use crate::cloud::{Cloud, Condition, Meta, Multipart, Object, Page, Payload, Stored};
+use crate::cloud::{
+    Cloud, Condition, CredentialExpiry, Meta, Multipart, Object, Page, Payload, SigningCredential, Stored,
+};
 
 /// 2026-01-01T00:00:00Z.
 const BEGINNING: u64 = 1_767_225_600;
@@ -51,10 +53,11 @@ fn digest() -> Digest {
 // === Presigned ===
 
 /// Counts what it signs, or cannot sign, or does not.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Signing {
     made: AtomicUsize,
     answer: Answer,
+    credential: Mutex<SigningCredential>,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +84,10 @@ impl Cloud for Signing {
                 source: "no credentials".into(),
             }),
         }
+    }
+
+    async fn signing_credential(&self) -> Result<SigningCredential> {
+        Ok(self.credential.lock().unwrap().clone())
     }
 
     async fn honours_conditions(&self) -> Result<bool> {
@@ -141,11 +148,22 @@ impl Cloud for Signing {
 }
 
 fn presigned(root: &str, answer: Answer) -> (Presigned, HandClock) {
+    let (urls, clock, _) = presigned_until(root, answer, |_| CredentialExpiry::Never);
+    (urls, clock)
+}
+
+/// By a credential that ends as `expiry` says, given the beginning.
+fn presigned_until(
+    root: &str,
+    answer: Answer,
+    expiry: impl FnOnce(SystemTime) -> CredentialExpiry,
+) -> (Presigned, HandClock, Arc<Signing>) {
     let clock = HandClock::new();
-    let cloud = Arc::new(Signing { made: AtomicUsize::new(0), answer });
+    let credential = SigningCredential { fingerprint: 1, expiry: expiry(clock.now()) };
+    let cloud = Arc::new(Signing { made: AtomicUsize::new(0), answer, credential: Mutex::new(credential) });
     let options =
         PresignedOptions { root: root.to_owned(), lifetime: LIFETIME, clock: Arc::new(clock.clone()) };
-    (Presigned::new(cloud, options), clock)
+    (Presigned::new(Arc::clone(&cloud) as Arc<dyn Cloud>, options), clock, cloud)
 }
 
 #[tokio::test]
@@ -160,6 +178,41 @@ async fn an_address_is_given_out_while_more_than_half_of_its_life_is_left() {
     clock.advance(Duration::from_secs(1));
     let second = format!("https://b.example.com/prod/{PATH}?n=2&s=1200");
     assert_eq!(urls.url(&digest()).await.unwrap(), Some(second));
+}
+
+#[tokio::test]
+async fn an_address_is_given_out_no_longer_than_half_of_what_is_left_of_its_credential() {
+    const MINUTE: Duration = Duration::from_mins(1);
+    const SECOND: Duration = Duration::from_secs(1);
+    type Row = (fn(SystemTime) -> CredentialExpiry, Duration);
+    let rows: [Row; 4] = [
+        (|now| CredentialExpiry::At(now + 8 * MINUTE), 4 * MINUTE),
+        (|now| CredentialExpiry::At(now + 60 * MINUTE), LIFETIME / 2),
+        (|_| CredentialExpiry::Unknown, Duration::from_secs(150)),
+        (|_| CredentialExpiry::Never, LIFETIME / 2),
+    ];
+    for (number, (expiry, fresh)) in rows.into_iter().enumerate() {
+        let (urls, clock, _) = presigned_until("", Answer::Signed, expiry);
+        let first = urls.url(&digest()).await.unwrap();
+        clock.advance(fresh - SECOND);
+        assert_eq!(urls.url(&digest()).await.unwrap(), first, "{number}");
+        clock.advance(SECOND);
+        assert_ne!(urls.url(&digest()).await.unwrap(), first, "{number}");
+    }
+    // One that has ended is none that a client could use later.
+    let (urls, _, _) = presigned_until("", Answer::Signed, CredentialExpiry::At);
+    assert_ne!(urls.url(&digest()).await.unwrap(), urls.url(&digest()).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_address_is_forgotten_when_another_credential_signs() {
+    let (urls, _, cloud) = presigned_until("", Answer::Signed, |_| CredentialExpiry::Unknown);
+    let first = urls.url(&digest()).await.unwrap();
+    assert_eq!(urls.url(&digest()).await.unwrap(), first);
+    cloud.credential.lock().unwrap().fingerprint = 2;
+    let second = urls.url(&digest()).await.unwrap();
+    assert_ne!(second, first);
+    assert_eq!(urls.url(&digest()).await.unwrap(), second);
 }
 
 #[tokio::test]
