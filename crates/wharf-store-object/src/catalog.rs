@@ -120,12 +120,12 @@ async fn exists(questions: &Questions, top: &str, name: &RepositoryName) -> Resu
     loop {
         // One is enough, but what somebody else has put there may be before it.
         let limit = if after.is_none() { 1 } else { MOST_KEYS };
-        let Page { entries, more } = questions.list(&prefix, after.as_deref(), false, limit).await?;
+        let Page { entries, next } = questions.list(&prefix, after.as_deref(), false, limit).await?;
         if entries.iter().filter_map(|entry| entry.key().strip_prefix(&prefix)).any(is_link) {
             return Ok(true);
         }
         after = entries.last().map(|last| last.key().to_owned());
-        if !more || after.is_none() {
+        if next.is_none() || after.is_none() {
             return Ok(false);
         }
     }
@@ -175,7 +175,7 @@ impl<'a> Scan<'a> {
     }
 
     fn take(&mut self, page: &Page) {
-        self.ended = !page.more;
+        self.ended = page.next.is_none();
         for entry in &page.entries {
             let Some((name, inside)) = entry.key().strip_prefix(&self.top).and_then(split) else { continue };
             if inside.strip_prefix(REVISIONS).is_some_and(is_link)

@@ -45,10 +45,11 @@ pub trait Cloud: fmt::Debug + Send + Sync + 'static {
     /// Removes objects, as many in a request as the cloud takes.
     async fn delete_all(&self, keys: Vec<String>) -> Result<()>;
 
-    /// One page of the keys that begin with `prefix`, in byte order, after `after` (a whole key, which need not exist).
+    /// One page of the keys that begin with `prefix`, in byte order, from `start` or from the first on.
     ///
-    /// With `one_level`, keys with a slash after the prefix are folded into [`Entry::Level`]s.
-    async fn list(&self, prefix: &str, after: Option<&str>, one_level: bool, limit: usize) -> Result<Page>;
+    /// With `one_level`, keys with a slash after the prefix are folded into [`Entry::Level`]s. Where to go on is
+    /// [`Page::next`], with the same prefix and the same `one_level`; none means that there certainly are no more.
+    async fn list(&self, prefix: &str, start: Option<&Start>, one_level: bool, limit: usize) -> Result<Page>;
 
     /// Copies an object of up to 5 GiB inside the cloud. Copied onto itself, it is young again.
     async fn copy(&self, from: &str, to: &str) -> Result<()>;
@@ -150,8 +151,17 @@ pub enum Stored {
 pub struct Page {
     /// In byte order of their keys.
     pub entries: Vec<Entry>,
-    /// Whether there are more after the last.
-    pub more: bool,
+    /// Where the next page begins, if there may be one.
+    pub next: Option<Start>,
+}
+
+/// Where a page of a listing begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// After this whole key, which need not exist; of one level, after all that is in the folder it lies in.
+    After(String),
+    /// Where the cloud's page before ended, in its own words.
+    Token(String),
 }
 
 /// One row of a listing.

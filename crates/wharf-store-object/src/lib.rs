@@ -13,7 +13,7 @@ mod urls;
 
 pub use cloud::{
     Cloud, Condition, CredentialExpiry, Entry, Found, Meta, Multipart, Object, Page, Payload,
-    SigningCredential, Stored,
+    SigningCredential, Start, Stored,
 };
 pub use s3::{S3Cloud, S3ConfigError, S3Options};
 pub(crate) use store::normalised_root;

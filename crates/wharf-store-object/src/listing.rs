@@ -110,7 +110,7 @@ impl Scan<'_> {
                 self.keep(name);
             }
         }
-        self.ended = !page.more;
+        self.ended = page.next.is_none();
         if let Some(last) = page.entries.last().map(Entry::key) {
             self.at = Some(self.after_resolved(last));
         }
@@ -131,7 +131,7 @@ impl Scan<'_> {
         let start = self.at.as_ref().map(|at| self.key(at));
         let limit = wanted.saturating_add(SPARE_KEYS).min(MOST_KEYS);
         let page = self.questions.list(&self.level.prefix, start.as_deref(), true, limit).await?;
-        self.ended = !page.more;
+        self.ended = page.next.is_none();
         let names = page.entries.iter().filter_map(|entry| match entry {
             Entry::Level(key) => key.strip_prefix(&self.level.prefix)?.strip_suffix('/'),
             Entry::Object(_) => None,

@@ -15,7 +15,7 @@ use wharf_store::{Clock, Error, Result, Retry};
 
 use crate::cloud::{
     Cloud, Condition, CredentialExpiry, Entry, Found, Meta, Multipart, Object, Page, Payload,
-    SigningCredential, Stored,
+    SigningCredential, Start, Stored,
 };
 
 /// A clock that a test moves.
@@ -237,18 +237,22 @@ impl Cloud for MemoryCloud {
         answer((), lost)
     }
 
-    async fn list(&self, prefix: &str, after: Option<&str>, one_level: bool, limit: usize) -> Result<Page> {
+    async fn list(&self, prefix: &str, start: Option<&Start>, one_level: bool, limit: usize) -> Result<Page> {
         let lost = self.call("list")?;
+        let after = start.map(|(Start::After(key) | Start::Token(key))| {
+            let behind = key.strip_prefix(prefix).and_then(|rest| rest.find('/')).filter(|_| one_level);
+            behind.map_or_else(|| key.clone(), |at| format!("{}0", &key[..prefix.len() + at]))
+        });
         let mut page = Page::default();
         for (key, (bytes, modified)) in &self.state().objects {
             let Some(rest) = key.strip_prefix(prefix) else { continue };
             let level = rest.find('/').filter(|_| one_level).map(|at| key[..=prefix.len() + at].to_owned());
             let known = matches!((&level, page.entries.last()), (Some(level), Some(Entry::Level(last))) if level == last);
-            if known || after.is_some_and(|after| key.as_str() <= after) {
+            if known || after.as_ref().is_some_and(|after| key <= after) {
                 continue;
             }
             if page.entries.len() == limit {
-                page.more = true;
+                page.next = page.entries.last().map(|last| Start::Token(last.key().to_owned()));
                 break;
             }
             let found = || Found { key: key.clone(), size: bytes.len() as u64, modified: *modified };

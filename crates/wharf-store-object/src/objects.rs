@@ -96,15 +96,15 @@ impl Objects for BucketStore {
 
     async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
         let prefix = self.dir(dir);
-        let mut after = None;
+        let mut start = None;
         loop {
-            let page = self.cloud().list(&prefix, after.as_deref(), false, REMOVE_PAGE).await?;
+            let page = self.cloud().list(&prefix, start.as_ref(), false, REMOVE_PAGE).await?;
             let keys: Vec<String> = page.entries.iter().map(|entry| entry.key().to_owned()).collect();
-            after = keys.last().cloned();
             if !keys.is_empty() {
                 self.cloud().delete_all(keys).await?;
             }
-            if !page.more {
+            start = page.next;
+            if start.is_none() {
                 return Ok(());
             }
         }

@@ -9,6 +9,7 @@ mod answer;
 mod body;
 mod conditions;
 mod http;
+mod listing;
 mod options;
 mod requests;
 mod send;

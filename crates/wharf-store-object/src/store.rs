@@ -17,7 +17,7 @@ use wharf_store::{
 };
 
 use crate::catalog::Foresight;
-use crate::cloud::{Cloud, Condition, Entry, Found, Meta, Page};
+use crate::cloud::{Cloud, Condition, Entry, Found, Meta, Page, Start};
 use crate::uploads;
 
 /// A body up to this size is read into memory, where whoever sends it need not wait for it.
@@ -231,13 +231,14 @@ impl BucketStore {
     ) -> BoxStream<'_, Result<ListedBlob>> {
         let prefix = self.dir(&Dir::BlobPrefixes(algorithm));
         let start = after.filter(|after| after.algorithm() == algorithm).map(|after| self.blob_key(&after));
+        let start = start.map(Start::After);
         let pages = stream::try_unfold(Some(start), move |at| {
             let prefix = prefix.clone();
             async move {
                 let Some(start) = at else { return Ok(None) };
-                let Page { entries, more } =
-                    self.cloud.list(&prefix, start.as_deref(), false, LIST_PAGE).await?;
-                let next = entries.last().filter(|_| more).map(|last| Some(last.key().to_owned()));
+                let Page { entries, next } =
+                    self.cloud.list(&prefix, start.as_ref(), false, LIST_PAGE).await?;
+                let next = next.map(Some);
                 let blobs: Vec<Result<ListedBlob>> = entries
                     .into_iter()
                     .filter_map(|entry| match entry {

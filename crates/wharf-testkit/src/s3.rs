@@ -182,6 +182,13 @@ impl S3Server {
         self.front.buckets().ignore_conditions();
     }
 
+    /// From now on listings end early, as MinIO's do: where `start-after` has a slash after the prefix, the walk begins at
+    /// the first name after the prefix, what is passed over is counted, and the end of the walk is called the end of the
+    /// keys. What continuation tokens give is right.
+    pub fn end_listings_early(&self) {
+        self.front.buckets().end_listings_early();
+    }
+
     /// Parts may be as small as one likes. S3 refuses any but the last of less than 5 MiB.
     pub fn allow_small_parts(&self) {
         self.front.buckets().allow_small_parts();

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use wharf_store::Result;
 
 use super::LOOKS_AT_ONCE;
-use crate::cloud::{Cloud, Meta, Page};
+use crate::cloud::{Cloud, Meta, Page, Start};
 
 /// A page of keys, as [`Cloud::list`] is asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -83,7 +83,8 @@ impl Questions {
 
     async fn ask(&self, question: &Question) -> Result<Page> {
         let Question { prefix, after, one_level, limit } = question;
-        self.cloud.list(prefix, after.as_deref(), *one_level, *limit).await
+        let start = after.clone().map(Start::After);
+        self.cloud.list(prefix, start.as_ref(), *one_level, *limit).await
     }
 
     fn noted(&self) -> MutexGuard<'_, Noted> {

@@ -29,6 +29,8 @@ pub(super) enum Unreadable {
     Header(&'static str),
     #[error("the answer is not text")]
     Text(#[from] std::str::Utf8Error),
+    #[error("the server sends one empty page after the other")]
+    Endless,
 }
 
 #[derive(Deserialize)]
@@ -44,6 +46,8 @@ struct ErrorDocument {
 pub(super) struct Listing {
     #[serde(default)]
     pub(super) is_truncated: bool,
+    #[serde(default)]
+    pub(super) next_continuation_token: Option<String>,
     #[serde(default)]
     pub(super) contents: Vec<Contents>,
     #[serde(default)]

@@ -17,16 +17,16 @@ use object_store::signer::Signer;
 use wharf_oci::{ByteRange, Digest};
 use wharf_store::{Error, Result, Retry};
 
-use super::answer::{self, Copied, Created, Listing, Multiparts, Removed, ServiceError, Unreadable};
+use super::answer::{self, Copied, Created, Multiparts, Removed, ServiceError, Unreadable};
 use super::body::Rest;
 use super::send::{Call, Failure, source};
 use super::{BACKEND, Inner, S3Cloud};
 use crate::cloud::{
-    Cloud, Condition, CredentialExpiry, Entry, Found, Meta, Multipart, Object, Page, Payload,
-    SigningCredential, Stored,
+    Cloud, Condition, CredentialExpiry, Meta, Multipart, Object, Page, Payload, SigningCredential, Start,
+    Stored,
 };
 
-/// The most names S3 puts on a page, and the most it removes at once.
+/// The most that S3 removes at once.
 const MOST_KEYS: usize = 1000;
 
 /// How long a server may move bytes about, or put parts together, before it answers: Amazon begins its answer at once,
@@ -144,20 +144,8 @@ impl Cloud for S3Cloud {
         stream::iter(pages).map(|page| self.delete_page(page)).buffer_unordered(4).try_collect().await
     }
 
-    async fn list(&self, prefix: &str, after: Option<&str>, one_level: bool, limit: usize) -> Result<Page> {
-        let operation = || format!("list {prefix}");
-        let most = limit.clamp(1, MOST_KEYS);
-        let mut call = Call::new(Method::GET, "").query("list-type", "2").query("prefix", prefix);
-        if one_level {
-            call = call.query("delimiter", "/");
-        }
-        if let Some(after) = after {
-            call = call.query("start-after", past_level(prefix, after, one_level));
-        }
-        let answer = self.inner.call(call.query("max-keys", most.to_string())).await;
-        let answer = answer.map_err(|failure| self.inner.error(operation(), failure))?;
-        self.inner.seen.store(true, Ordering::Relaxed);
-        page(&answer.body).map_err(|problem| Inner::unreadable(operation(), problem))
+    async fn list(&self, prefix: &str, start: Option<&Start>, one_level: bool, limit: usize) -> Result<Page> {
+        self.inner.list(prefix, start, one_level, limit).await
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {
@@ -432,30 +420,6 @@ fn part(call: Call, id: &str, number: u32) -> Call {
 fn etag(headers: &HeaderMap) -> Result<String, Unreadable> {
     let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok());
     etag.map(str::to_owned).ok_or(Unreadable::Header("ETag"))
-}
-
-/// Where to go on after `after`. After a level that means after all that is in it; the byte after the slash is the digit
-/// 0, and a name never is a level's name and that alone.
-fn past_level(prefix: &str, after: &str, one_level: bool) -> String {
-    match after.strip_suffix('/') {
-        Some(level) if one_level && after.len() > prefix.len() => format!("{level}0"),
-        _ => after.to_owned(),
-    }
-}
-
-fn page(body: &[u8]) -> Result<Page, Unreadable> {
-    let listing: Listing = answer::document(body)?;
-    let mut entries = Vec::with_capacity(listing.contents.len() + listing.common_prefixes.len());
-    let levels = !listing.common_prefixes.is_empty();
-    for row in listing.contents {
-        let modified = answer::time(&row.last_modified)?;
-        entries.push(Entry::Object(Found { key: row.key, size: row.size, modified }));
-    }
-    entries.extend(listing.common_prefixes.into_iter().map(|row| Entry::Level(row.prefix)));
-    if levels {
-        entries.sort_by(|one, other| one.key().cmp(other.key()));
-    }
-    Ok(Page { entries, more: listing.is_truncated })
 }
 
 fn completion(parts: &[String]) -> Bytes {

@@ -13,13 +13,10 @@ use wharf_store::{Error, Result, UploadKey};
 use super::record::Body;
 use super::{ledger, lost};
 use crate::BucketStore;
-use crate::cloud::{Entry, Multipart};
+use crate::cloud::{Entry, Multipart, Start};
 
 /// Keys asked for in one listing, and removed in one request: the most that S3 takes.
 const PAGE: usize = 1000;
-
-/// Sorts after every character of a name, so that a listing that goes on after it skips all that is below the name.
-const AFTER_ALL: char = '~';
 
 /// Removes all that there is of an upload; whether there was anything.
 pub(super) async fn clear(store: &BucketStore, key: &UploadKey) -> Result<bool> {
@@ -48,7 +45,7 @@ pub(super) async fn clear(store: &BucketStore, key: &UploadKey) -> Result<bool> 
         }
         cloud.delete_all(keys).await?;
         found = true;
-        if !page.more {
+        if page.next.is_none() {
             return Ok(found);
         }
     }
@@ -138,17 +135,17 @@ struct Walk<'a> {
 /// A folder being listed.
 struct Folder {
     prefix: String,
-    after: Option<String>,
     /// Levels read and not visited, the last first.
     levels: Vec<String>,
-    more: bool,
+    /// Where the next page of it begins; `None` after the last.
+    next: Option<Option<Start>>,
 }
 
 // === impl Folder ===
 
 impl Folder {
     fn at(prefix: String) -> Self {
-        Self { prefix, after: None, levels: Vec::new(), more: true }
+        Self { prefix, levels: Vec::new(), next: Some(None) }
     }
 }
 
@@ -183,16 +180,9 @@ impl Walk<'_> {
     /// Lists more of the innermost folder; `false` if there is no more.
     async fn list(&mut self) -> Result<bool> {
         let Some(folder) = self.folders.last_mut() else { return Ok(false) };
-        if !folder.more {
-            return Ok(false);
-        }
-        let page = self.store.cloud().list(&folder.prefix, folder.after.as_deref(), true, PAGE).await?;
-        let last = page.entries.last().map(|entry| match entry {
-            Entry::Object(found) => found.key.clone(),
-            Entry::Level(level) => format!("{level}{AFTER_ALL}"),
-        });
-        folder.more = page.more && last > folder.after;
-        folder.after = last;
+        let Some(start) = folder.next.take() else { return Ok(false) };
+        let page = self.store.cloud().list(&folder.prefix, start.as_ref(), true, PAGE).await?;
+        folder.next = page.next.map(Some);
         let levels = page.entries.into_iter().filter_map(|entry| match entry {
             Entry::Level(level) => Some(level),
             Entry::Object(_) => None,
@@ -204,27 +194,20 @@ impl Walk<'_> {
 
     /// Finds the old uploads of one repository.
     async fn look_into(&mut self, uploads: &str) -> Result<()> {
-        let mut after: Option<String> = None;
+        let mut start: Option<Start> = None;
         loop {
-            let page = self.store.cloud().list(uploads, after.as_deref(), true, PAGE).await?;
-            let mut levels = Vec::new();
+            let page = self.store.cloud().list(uploads, start.as_ref(), true, PAGE).await?;
             for entry in page.entries {
-                if let Entry::Level(level) = entry {
-                    after = Some(format!("{level}{AFTER_ALL}"));
-                    levels.push(level);
-                } else {
-                    after = Some(key_of(entry));
-                }
-            }
-            for level in levels {
-                if let Some(key) = upload_of(self.store, &level)
+                if let Entry::Level(level) = entry
+                    && let Some(key) = upload_of(self.store, &level)
                     && !self.known.contains(&key)
                     && self.is_old(&key).await?
                 {
                     self.found.push(key);
                 }
             }
-            if !page.more {
+            start = page.next;
+            if start.is_none() {
                 self.found.reverse();
                 return Ok(());
             }

@@ -17,7 +17,8 @@ use wharf_store::{BlobUrls, Clock, Error, Result, Retry};
 
 use super::*;
 use crate::cloud::{
-    Cloud, Condition, CredentialExpiry, Meta, Multipart, Object, Page, Payload, SigningCredential, Stored,
+    Cloud, Condition, CredentialExpiry, Meta, Multipart, Object, Page, Payload, SigningCredential, Start,
+    Stored,
 };
 
 /// 2026-01-01T00:00:00Z.
@@ -114,7 +115,7 @@ impl Cloud for Signing {
         unreachable!("only addresses are asked for")
     }
 
-    async fn list(&self, _: &str, _: Option<&str>, _: bool, _: usize) -> Result<Page> {
+    async fn list(&self, _: &str, _: Option<&Start>, _: bool, _: usize) -> Result<Page> {
         unreachable!("only addresses are asked for")
     }
 

@@ -16,6 +16,17 @@ pub(crate) struct Server {
     pub(crate) options: S3Options,
 }
 
+/// The other server.
+#[expect(clippy::disallowed_methods, reason = "a test that may be pointed at another server")]
+fn elsewhere() -> Option<String> {
+    std::env::var(SERVER).ok()
+}
+
+/// Whether the tests run on another server, which cannot be told how to behave.
+pub(crate) fn is_elsewhere() -> bool {
+    elsewhere().is_some()
+}
+
 impl Server {
     pub(crate) fn start() -> Self {
         let s3 = S3Server::start();
@@ -27,8 +38,7 @@ impl Server {
             rootdirectory: "/some/where".into(),
             ..S3Options::default()
         };
-        #[expect(clippy::disallowed_methods, reason = "a test that may be pointed at another server")]
-        if let Ok(server) = std::env::var(SERVER) {
+        if let Some(server) = elsewhere() {
             static NEXT: AtomicU64 = AtomicU64::new(0);
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             options.rootdirectory = format!("/{}/{number}", std::process::id());

@@ -5,5 +5,6 @@
 mod counts;
 mod faults;
 mod harness;
+mod listing;
 mod order;
 mod suites;

@@ -23,6 +23,7 @@ pub(super) struct Buckets {
     all: Mutex<BTreeMap<String, Bucket>>,
     ignores_conditions: AtomicBool,
     allows_small_parts: AtomicBool,
+    ends_listings_early: AtomicBool,
     /// 0: there is none.
     sink_rate: AtomicU64,
 }
@@ -116,6 +117,14 @@ impl Buckets {
         self.allows_small_parts.store(true, Ordering::Relaxed);
     }
 
+    pub(super) fn end_listings_early(&self) {
+        self.ends_listings_early.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn ends_listings_early(&self) -> bool {
+        self.ends_listings_early.load(Ordering::Relaxed)
+    }
+
     pub(super) fn smallest_part(&self) -> u64 {
         if self.allows_small_parts.load(Ordering::Relaxed) { 0 } else { SMALLEST_PART }
     }
@@ -194,6 +203,22 @@ impl Bucket {
             }
         }
         rows
+    }
+}
+
+impl Bucket {
+    /// How many keys between the prefix and `after` a walk of MinIO's meets before it comes to `after`: it goes straight to
+    /// each folder on the way, but begins in it at the name that leads on, not after what begins like that name.
+    pub(super) fn passed_over(&self, prefix: &str, after: &str) -> usize {
+        let Some(rest) = after.strip_prefix(prefix) else { return 0 };
+        let mut passed = 0;
+        for (slash, _) in rest.match_indices('/') {
+            let folder = &after[..prefix.len() + slash];
+            let inside = format!("{folder}/");
+            let beside = self.objects.range(folder.to_owned()..inside).map(|(key, _)| key);
+            passed += beside.filter(|key| key.starts_with(folder)).count();
+        }
+        passed + usize::from(self.objects.contains_key(after))
     }
 }
 
