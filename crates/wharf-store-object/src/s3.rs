@@ -65,6 +65,8 @@ struct Inner {
     permits: Semaphore,
     /// Whether the bucket is known to exist: a HEAD that finds nothing does not say which of the two is missing.
     seen: AtomicBool,
+    /// Whether a write was allowed: then a 403 for the next one need not be the policy's.
+    writes: AtomicBool,
     /// Whether conditions are heeded, once somebody needed to know.
     conditions: OnceCell<bool>,
 }
@@ -123,6 +125,7 @@ impl S3Cloud {
             concurrency: options.concurrency.max(1),
             permits: Semaphore::new(options.concurrency.max(1)),
             seen: AtomicBool::new(false),
+            writes: AtomicBool::new(false),
             conditions: OnceCell::new(),
             place,
         };

@@ -2,6 +2,7 @@
 //!
 //! It knows addresses, signatures and statuses, and nothing of what the requests mean.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -37,6 +38,10 @@ const SLOW_DOWN_PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest pause a server may ask for; whoever asks for more is not asked again.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// How often a write that is forbidden is tried again where writes are allowed: MinIO answers 403 to one that meets a
+/// removal in the same folder.
+const FORBIDDEN_RETRIES: u32 = 4;
 
 /// The slowest line we wait for when we send: a body has this much time besides what the answer has.
 const SLOWEST_BYTES_PER_SECOND: u64 = 128 * 1024;
@@ -204,14 +209,25 @@ impl Inner {
         let hash = self.hash(call).await;
         let mut pause = FIRST_PAUSE;
         let mut ambiguous = false;
+        let is_write = matches!(call.method, Method::PUT | Method::POST);
+        let mut forbidden = 0;
         loop {
             let failed = match self.attempt(call, hash.as_ref(), &take).await {
                 Ok((head, body)) => {
+                    if is_write {
+                        self.writes.store(true, Ordering::Relaxed);
+                    }
                     return Ok(Answer { status: head.status, headers: head.headers, body });
                 }
                 Err(failed) => failed,
             };
-            let Some(wait) = failed.pause(&mut pause) else { return Err(failed.into_failure(ambiguous)) };
+            let mut wait = failed.pause(&mut pause);
+            let allowed = is_write && self.writes.load(Ordering::Relaxed);
+            if allowed && failed.is_forbidden() && forbidden < FORBIDDEN_RETRIES {
+                forbidden += 1;
+                wait = Some(lengthened(&mut pause));
+            }
+            let Some(wait) = wait else { return Err(failed.into_failure(ambiguous)) };
             if Instant::now() + wait > deadline {
                 return Err(failed.into_failure(ambiguous));
             }
@@ -343,6 +359,11 @@ impl Attempt {
         Some(wait)
     }
 
+    /// Whether the server says that it may not be done, for a reason that may pass.
+    fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Service(error) if error.status == StatusCode::FORBIDDEN && error.code == "AccessDenied")
+    }
+
     fn may_have_been_done(&self) -> bool {
         match self {
             Self::Http(error) => !matches!(error.kind(), HttpErrorKind::Connect),
@@ -359,6 +380,13 @@ impl Attempt {
             Self::Invalid(error) => Failure::Invalid(error),
         }
     }
+}
+
+/// The next pause, drawn; the one after it is twice as long.
+fn lengthened(next: &mut Duration) -> Duration {
+    let pause = jittered(*next);
+    *next = (*next * 2).min(LONGEST_PAUSE);
+    pause
 }
 
 /// Between half of it and the whole, so that those who failed together do not come back together.

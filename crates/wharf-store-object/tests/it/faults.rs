@@ -144,6 +144,32 @@ async fn a_write_on_a_condition_that_was_done_unheard_is_done() {
 }
 
 #[tokio::test]
+async fn a_write_forbidden_for_a_moment_is_tried_again_where_writes_are_allowed_and_not_for_ever() {
+    let (server, store) = scratch().await;
+    let put = async |number: usize| {
+        let bytes = Bytes::from(noise(number));
+        BlobStore::put(&store, &Digest::of(&bytes), bytes).await
+    };
+    // Nothing is known of the bucket yet: the policy may say so.
+    server.s3.fail(Rule::always(Fault::Forbidden).of(Operation::PutObject));
+    put(1).await.unwrap_err();
+    assert_eq!(server.requests().len(), 1);
+    server.s3.heal();
+    put(2).await.unwrap();
+    server.s3.fail(Rule::nth(1, Fault::Forbidden).of(Operation::PutObject).times(3));
+    put(3).await.unwrap();
+    server.s3.heal();
+    server.requests();
+    server.s3.fail(Rule::always(Fault::Forbidden));
+    let error = put(4).await.unwrap_err();
+    let Error::Backend { source, retry: Retry::Never, .. } = error else { panic!("{error:?}") };
+    assert!(source.to_string().contains("s3:PutObject"), "{source}");
+    assert_eq!(server.requests().len(), 5);
+    store.stat(&Digest::of(b"x")).await.unwrap_err();
+    assert_eq!(server.requests().len(), 1, "what reads is told at once");
+}
+
+#[tokio::test]
 async fn a_write_whose_condition_fits_into_no_header_is_an_error_and_not_an_unconditional_write() {
     let (server, store) = scratch().await;
     let cloud = store.cloud();

@@ -16,6 +16,8 @@ pub enum Fault {
     Internal,
     /// 503 SlowDown, and nothing was done.
     SlowDown,
+    /// 403 AccessDenied, and nothing was done.
+    Forbidden,
     /// The answer's body ends in its middle, with the connection. An answer without a body does not come.
     Truncated,
     /// The answer comes so much later.

@@ -91,6 +91,7 @@ impl Front {
             Some(Fault::ResetBefore) => return Err(broken(&seen)),
             Some(Fault::Internal) => refusal(StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
             Some(Fault::SlowDown) => refusal(StatusCode::SERVICE_UNAVAILABLE, "SlowDown"),
+            Some(Fault::Forbidden) => refusal(StatusCode::FORBIDDEN, "AccessDenied"),
             _ => self.apply(request, &seen).await,
         };
         match fault {
