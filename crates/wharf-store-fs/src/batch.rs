@@ -22,7 +22,10 @@ impl FsStore {
         let disk = Arc::clone(&self.disk);
         blocking(move || {
             let (groups, wave) = stage(&disk, groups)?;
-            let synced = disk.sync_together(wave)?;
+            let mut groups = Some(groups);
+            // Where it fails the temporary files go, so that what is written again is written to new ones.
+            let synced = disk.sync_or_undo(wave, || groups = None)?;
+            let groups = groups.unwrap_or_default();
             let mut outcomes = Vec::with_capacity(groups.len());
             for group in groups {
                 let (published, wave) = publish(&disk, group, synced)?;

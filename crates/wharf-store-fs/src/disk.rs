@@ -2,6 +2,8 @@
 //!
 //! Everything here blocks, but for [`Disk::open_if_cached`].
 
+#[cfg(test)]
+pub(crate) mod faults;
 mod folders;
 mod holders;
 mod listing;
@@ -54,6 +56,8 @@ pub(crate) struct Disk {
     /// What was synced, in order, relative to the root.
     #[cfg(test)]
     pub(crate) syncs: std::sync::Mutex<Vec<PathBuf>>,
+    #[cfg(test)]
+    pub(crate) faults: faults::Faults,
 }
 
 /// What a look at the cache alone can say.
@@ -82,6 +86,8 @@ impl Disk {
             holders: Holders::default(),
             #[cfg(test)]
             syncs: std::sync::Mutex::default(),
+            #[cfg(test)]
+            faults: faults::Faults::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 mod counts;
 mod dirt;
 mod durability;
+mod failed_syncs;
 mod processes;
 mod tags;
 mod uploads;

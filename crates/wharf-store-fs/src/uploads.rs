@@ -1,9 +1,11 @@
 //! Uploads: bytes that are not a blob yet, and may never be.
 //!
 //! An upload is a folder with the bytes (`data`), the time it was begun (`startedat`) and our note on how far the bytes
-//! are hashed (`wharf-upload`). `data` going away is what closes it: a commit renames it, an abort removes it.
+//! are hashed, or as what they are being published (`wharf-upload`). `data` going away is what closes it: a commit
+//! renames it, an abort removes it.
 
-mod folder;
+pub(crate) mod folder;
+mod note;
 mod pump;
 mod session;
 mod writers;
@@ -11,6 +13,8 @@ mod writers;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+#[cfg(test)]
+pub(crate) use note::Note;
 use session::Opened;
 use wharf_oci::{Algorithm, Digest};
 use wharf_store::{ByteStream, Error, Result, UploadKey, UploadStatus};
@@ -31,7 +35,8 @@ impl FsStore {
         offset: u64,
         bytes: ByteStream,
     ) -> Result<u64> {
-        let session = self.with_writer(key, move |context| Opened::open(context)?.go_on_at(offset)).await?;
+        let session =
+            self.with_writer(key, move |context| Opened::open_to_write(context)?.go_on_at(offset)).await?;
         pump::run(session, bytes).await
     }
 
@@ -39,9 +44,14 @@ impl FsStore {
         let (digest, now) = (*digest, self.clock.now());
         self.with_writer(key, move |context| {
             let disk = Arc::clone(&context.disk);
-            let (verified, wave) = Opened::open(context)?.verify(&digest, now)?;
-            let prepared = disk.sync_together(wave)? == Synced::Done;
-            verified.publish(prepared)
+            let (verified, wave) = Opened::open_to_write(context)?.verify(&digest, now)?;
+            match disk.sync_or_undo(wave, || ()) {
+                Ok(synced) => verified.publish(synced == Synced::Done),
+                Err(error) => {
+                    verified.give_up();
+                    Err(error)
+                }
+            }
         })
         .await
     }

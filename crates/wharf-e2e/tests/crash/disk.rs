@@ -116,6 +116,75 @@ impl Drop for LoopDisk {
     }
 }
 
+/// ext4 without a journal on a loop device that is larger than the memory behind it: writes beyond that fail when they are
+/// synced, and a second sync of the same pages reports success.
+pub(crate) struct OvercommittedDisk {
+    folder: TempDir,
+}
+
+impl OvercommittedDisk {
+    /// The size of the disk as it presents itself.
+    const APPARENT: &str = "200M";
+
+    /// What it can hold.
+    const ACTUAL: &str = "24M";
+
+    pub(crate) fn new() -> Self {
+        let disk = Self { folder: tempfile::tempdir().expect("a folder") };
+        for place in [disk.memory(), disk.place()] {
+            std::fs::create_dir(place).expect("a mount point");
+        }
+        let options = format!("size={}", Self::ACTUAL);
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(disk.memory()));
+        run(Command::new("truncate").args(["-s", Self::APPARENT]).arg(disk.image()));
+        // What the file system keeps of its own has its room from the beginning, so that only files can fail.
+        let options = ["-b", "4096", "-N", "1024", "-O", "^has_journal,^flex_bg,^uninit_bg,^metadata_csum"];
+        let mut mkfs = Command::new("mkfs.ext4");
+        run(mkfs.args(["-q", "-F", "-E", "lazy_itable_init=0,nodiscard"]).args(options).arg(disk.image()));
+        disk.mount();
+        disk
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.place().join("registry")
+    }
+
+    /// From now on writes succeed again.
+    pub(crate) fn grow(&self) {
+        run(Command::new("mount").args(["-o", "remount,size=400M"]).arg(self.memory()));
+    }
+
+    /// Forgets everything that is in memory and not on the disk. Only for a disk that no process uses any more.
+    pub(crate) fn remount(&self) {
+        run_until_success(Command::new("umount").arg(self.place()));
+        self.mount();
+    }
+
+    fn mount(&self) {
+        run(Command::new("mount").args(["-o", "loop"]).arg(self.image()).arg(self.place()));
+    }
+
+    fn memory(&self) -> PathBuf {
+        self.folder.path().join("memory")
+    }
+
+    fn image(&self) -> PathBuf {
+        self.memory().join("image")
+    }
+
+    fn place(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+}
+
+impl Drop for OvercommittedDisk {
+    fn drop(&mut self) {
+        for place in [self.place(), self.memory()] {
+            let _ = Command::new("umount").arg("--lazy").arg(place).status();
+        }
+    }
+}
+
 /// A file system of another kind, for as long as this lives.
 pub(crate) struct Mounted {
     folder: TempDir,

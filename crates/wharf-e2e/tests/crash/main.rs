@@ -8,6 +8,7 @@
 
 mod crowd;
 mod disk;
+mod failed_syncs;
 mod hang_ups;
 mod large;
 mod ledger;

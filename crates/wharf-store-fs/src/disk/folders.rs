@@ -55,8 +55,9 @@ impl Disk {
         };
         self.make_folder(parent, own.saturating_sub(1), wave)?;
         match std::fs::create_dir(folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
+            Ok(()) => wave.made(folder),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
         }
         wave.folder(parent);
         if own == 0 {
@@ -87,7 +88,7 @@ impl Disk {
         if self.fsync != Fsync::Full {
             return Ok(());
         }
-        self.note_sync(folder);
+        self.note_sync(folder, handle)?;
         handle.sync_all()
     }
 
@@ -96,19 +97,23 @@ impl Disk {
         if self.fsync == Fsync::None {
             return Ok(());
         }
-        self.note_sync(path);
+        self.note_sync(path, file)?;
         file.sync_data()
     }
 
-    /// Remembers what was synced, for the test that counts.
+    /// Remembers what is synced, for tests that count, and fails where a test wants that.
     #[cfg(test)]
-    fn note_sync(&self, path: &Path) {
+    fn note_sync(&self, path: &Path, file: &File) -> io::Result<()> {
         let relative = path.strip_prefix(self.root()).unwrap_or(path);
         self.syncs.lock().unwrap_or_else(PoisonError::into_inner).push(relative.to_owned());
+        self.faults.sync(relative, file)
     }
 
     #[cfg(not(test))]
-    fn note_sync(&self, _path: &Path) {}
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the tests' own can fail")]
+    fn note_sync(&self, _path: &Path, _file: &File) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Removes what is left of an object's own folders, unless somebody is using them again.
     pub(super) fn prune(&self, folder: &Path, own: usize) {
@@ -132,9 +137,14 @@ pub(super) fn make_root(root: &Path, fsync: Fsync) -> io::Result<()> {
     if fsync != Fsync::Full {
         return Ok(());
     }
-    for folder in missing {
+    let sync = |folder: &&Path| {
         let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
-        File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
-    }
-    Ok(())
+        File::open(above.unwrap_or(Path::new(".")))?.sync_all()
+    };
+    missing.iter().try_for_each(sync).inspect_err(|_| {
+        // The next start would find them, and take it that they are on disk.
+        for folder in &missing {
+            let _ = std::fs::remove_dir(folder);
+        }
+    })
 }

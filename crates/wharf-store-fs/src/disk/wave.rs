@@ -19,6 +19,7 @@ use crate::Fsync;
 pub(crate) struct Wave {
     syncs: Vec<Sync>,
     lasting: Vec<PathBuf>,
+    made: Vec<PathBuf>,
 }
 
 /// One of them.
@@ -29,6 +30,13 @@ enum Sync {
     /// What was made, renamed or removed in a folder.
     Folder(PathBuf),
 }
+
+/// Folders made for a wave, outermost first.
+///
+/// Where a sync of the folder around one fails it must not stay: whoever finds it there the next time syncs that folder
+/// again, which succeeds because the kernel has given up on what it could not write.
+#[derive(Debug)]
+pub(super) struct Made(Vec<PathBuf>);
 
 /// What became of a sync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +66,16 @@ impl Wave {
         self.lasting.push(folder.to_owned());
     }
 
+    /// A folder that was not there before.
+    pub(super) fn made(&mut self, folder: &Path) {
+        self.made.push(folder.to_owned());
+    }
+
+    /// What to remove if a sync fails.
+    pub(super) fn take_made(&mut self) -> Made {
+        Made(std::mem::take(&mut self.made))
+    }
+
     /// Whether it was made for this wave, and will stay.
     pub(super) fn makes(&self, folder: &Path) -> bool {
         self.lasting.iter().any(|lasting| lasting == folder)
@@ -74,12 +92,34 @@ impl Wave {
     }
 }
 
+// === impl Made ===
+
+impl Made {
+    /// Removes those with nothing in them: what else is in one is another writer's, and that writer syncs it.
+    pub(super) fn undo(self) {
+        for folder in self.0.iter().rev() {
+            // Not empty, or gone already: then nothing is left to be done.
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
 /// Syncs nobody has begun, each with where to say how it went.
 type Open = Mutex<Vec<(Sync, Sender<Result<Synced>>)>>;
 
 // === impl Disk ===
 
 impl Disk {
+    /// Syncs all of a wave at the same time. If that fails, `give_up` is to remove the files that were made for it, and then
+    /// the folders go.
+    pub(crate) fn sync_or_undo(self: &Arc<Self>, mut wave: Wave, give_up: impl FnOnce()) -> Result<Synced> {
+        let made = wave.take_made();
+        self.sync_together(wave).inspect_err(|_| {
+            give_up();
+            made.undo();
+        })
+    }
+
     /// Syncs all of a wave at the same time: this thread, which is one of the blocking pool, and others that help it.
     ///
     /// It waits only for what has begun and does the rest itself, so it is never held up by a pool that is busy.

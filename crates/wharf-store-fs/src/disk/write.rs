@@ -91,8 +91,13 @@ impl Disk {
             let mut wave = Wave::default();
             self.make_folder(folder, write.place.own_folders, &mut wave)?;
             let _lock = locked(&write.place, &write.condition, folder)?;
+            let made = wave.take_made();
             let temporary = Temporary::write(&path, &write.bytes, &mut wave)?;
-            self.sync_in_turn(wave)?;
+            if let Err(error) = self.sync_in_turn(wave) {
+                drop(temporary);
+                made.undo();
+                return Err(error);
+            }
             let outcome = temporary.publish(&path, &write.condition)?;
             self.sync_folder(folder)?;
             Ok(outcome)
@@ -121,7 +126,11 @@ impl Disk {
         self.in_folder_of(&path, |folder| {
             let mut wave = Wave::default();
             self.make_folder(folder, place.own_folders, &mut wave)?;
-            self.sync_in_turn(wave)?;
+            let made = wave.take_made();
+            if let Err(error) = self.sync_in_turn(wave) {
+                made.undo();
+                return Err(error);
+            }
             // Told apart here, since below a missing folder and a missing file look the same.
             if !from.exists() {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "the upload's bytes are gone"));
@@ -148,8 +157,10 @@ impl Disk {
                 true => lock_folder(folder)?,
                 false => File::open(folder)?,
             };
-            rustix::fs::unlinkat(&handle, file_name(&path).as_ref(), AtFlags::empty())?;
-            self.sync_handle(&handle, folder)
+            let unlinked = rustix::fs::unlinkat(&handle, file_name(&path).as_ref(), AtFlags::empty());
+            // Also where it had gone: an earlier removal may have come no further.
+            self.sync_handle(&handle, folder)?;
+            Ok(unlinked?)
         };
         let removed = absent_as_none(remove()).map_err(|source| failed("remove", &path, source))?;
         self.prune(folder, place.own_folders);

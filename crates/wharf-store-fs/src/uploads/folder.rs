@@ -14,6 +14,7 @@ use wharf_oci::{Algorithm, Hasher};
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{Error, Result, UploadKey, UploadRecord, UploadStatus};
 
+use super::note::Note;
 use super::session::Context;
 use crate::disk::{Disk, Level, absent_as_none, failed, lock};
 
@@ -142,6 +143,19 @@ pub(super) fn write_record(context: &Context, hasher: &Hasher) -> Result<()> {
         file.write_all_at(&record, 0)?;
         // Nearly always as long as the one before; cutting a file off costs more than writing it.
         if file.metadata()?.len() == record.len() as u64 { Ok(()) } else { file.set_len(record.len() as u64) }
+    };
+    write().map_err(|source| failed("write", &path, source))
+}
+
+/// Notes that the upload is being published, in place of its record.
+///
+/// Written in place and not synced, like a record; one that is torn is no note. What becomes the note's file is that of
+/// the upload's start, which goes at this moment anyway: it costs less than a new one.
+pub(crate) fn write_note(disk: &Disk, key: &UploadKey, note: &Note) -> Result<()> {
+    let path = disk.path(&Key::UploadRecord(key).path());
+    let write = || -> io::Result<()> {
+        absent_as_none(std::fs::rename(disk.path(&Key::UploadStartedAt(key).path()), &path))?;
+        std::fs::write(&path, note.encode())
     };
     write().map_err(|source| failed("write", &path, source))
 }

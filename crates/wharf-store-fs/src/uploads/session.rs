@@ -13,6 +13,7 @@ use wharf_store::layout::Key;
 use wharf_store::{Error, Result, UploadRecord};
 
 use super::folder;
+use super::note::Note;
 use super::writers::Writer;
 use crate::Boot;
 use crate::disk::{Disk, Place, Wave, failed, touch};
@@ -39,6 +40,8 @@ pub(super) struct Opened {
     /// Bytes in `data`.
     stored: u64,
     record: Option<UploadRecord>,
+    /// An attempt to publish the bytes has not come to its end: a sync of them may have failed.
+    doubtful: bool,
     context: Context,
 }
 
@@ -72,8 +75,22 @@ impl Opened {
         let meta = data.metadata();
         let meta =
             meta.map_err(|source| failed("look at", &disk.path(&Key::UploadData(key).path()), source))?;
-        let record = disk.read(&Key::UploadRecord(key).path())?.as_deref().and_then(UploadRecord::decode);
-        Ok(Self { data: Arc::new(data), stored: meta.len(), record, context })
+        let record = disk.read(&Key::UploadRecord(key).path())?.unwrap_or_default();
+        let doubtful = Note::decode(&record).is_some();
+        let record = UploadRecord::decode(&record);
+        Ok(Self { data: Arc::new(data), stored: meta.len(), record, doubtful, context })
+    }
+
+    /// Opens the upload to add to it or to publish it. One whose bytes may not be on disk, whatever the next sync of them
+    /// reports, is closed instead: its client starts over.
+    pub(super) fn open_to_write(context: Context) -> Result<Self> {
+        let key = context.writer.key.clone();
+        let opened = Self::open(context)?;
+        if !opened.doubtful {
+            return Ok(opened);
+        }
+        opened.abort()?;
+        Err(Error::UploadNotFound { key })
     }
 
     /// Goes on at `offset`, which must be the end.
@@ -96,6 +113,8 @@ impl Opened {
         if actual != *digest {
             return Err(Error::DigestMismatch { expected: *digest, actual });
         }
+        // Before the sync: should this process die of that, the next one must know.
+        folder::write_note(&self.context.disk, &self.context.writer.key, &Note { digest: *digest, size })?;
         // A blob's age counts from here, and a collector goes by it: the last byte may have come hours ago.
         touch(&self.data, now).map_err(|source| self.failed("renew", source))?;
         let (mut wave, place) = (Wave::default(), Place::from(&Key::BlobData(digest)));
@@ -135,10 +154,18 @@ impl Opened {
 // === impl Verified ===
 
 impl Verified {
+    /// A sync of the bytes has failed: closes the upload.
+    pub(super) fn give_up(self) {
+        let id = self.opened.context.writer.key.id.clone();
+        if let Err(error) = self.opened.abort() {
+            // The note is there, and closes it when it is opened the next time.
+            tracing::warn!(upload.id = %id, error = &error as &dyn std::error::Error, "could not remove an upload that could not be synced");
+        }
+    }
+
     /// Renames the bytes to their place, for good; `prepared` says that its folder has been synced.
     pub(super) fn publish(self, prepared: bool) -> Result<u64> {
         let (disk, key) = (&self.opened.context.disk, &self.opened.context.writer.key);
-        folder::unstart(disk, key)?;
         disk.publish(&disk.path(&Key::UploadData(key).path()), &self.place, prepared)?;
         folder::clear(disk, key);
         Ok(self.size)
