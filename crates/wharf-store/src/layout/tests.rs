@@ -1,5 +1,8 @@
 //! The tree's names, and how it meets dirt.
 
+mod interleavings;
+mod stepwise;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -41,6 +44,7 @@ fn keys_are_the_paths_of_the_v2_tree() {
         (Key::UploadRecord(&upload), format!("{repository}/_uploads/0193-ab/wharf-upload")),
         (Key::UploadParts(&upload, "n"), format!("{repository}/_uploads/0193-ab/wharf-data/n")),
         (Key::UploadPiece(&upload, "n"), format!("{repository}/_uploads/0193-ab/wharf-pieces/n")),
+        (Key::Renewed(&digest), format!("wharf/renewed/sha256/{HEX}")),
     ];
     for (key, path) in rows {
         assert_eq!(key.path(), path);

@@ -1,0 +1,221 @@
+//! Operations on the tree, one store call at a time, in every order that two of them can have.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use wharf_oci::RepositoryName;
+
+use crate::error::Result;
+use crate::layout::{Dir, Key};
+use crate::objects::{
+    AgedObject, LockMode, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock, put_in_turn,
+};
+use crate::{LayoutMetadata, MemoryStore};
+
+/// How a store keeps a decision and the act that follows from it together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Atomicity {
+    /// By locks, as a directory does.
+    Locks,
+    /// By conditions on the content, as a bucket does: equal content is the same version.
+    Conditions,
+    /// Not at all: whatever is there is removed.
+    Neither,
+}
+
+/// A memory store each of whose calls is one step: it happens when its operation is polled again.
+#[derive(Debug)]
+struct Stepwise {
+    store: MemoryStore,
+    atomicity: Atomicity,
+}
+
+/// An operation and where its answer goes.
+pub(super) type Operation<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
+
+/// What a test looks at before, and after, the operations of one run.
+pub(super) struct World {
+    /// The tree without steps.
+    pub(super) direct: LayoutMetadata,
+    /// The tree whose calls are steps.
+    pub(super) stepwise: LayoutMetadata,
+}
+
+/// Gives the other operations their chance, once.
+struct Step(bool);
+
+thread_local! {
+    /// Counts steps that began or were made, so that a poll that only waits for a lock is seen.
+    static STEPS: Cell<u64> = const { Cell::new(0) };
+}
+
+impl World {
+    pub(super) fn new(atomicity: Atomicity) -> Self {
+        let store = MemoryStore::default();
+        let stepwise = Arc::new(Stepwise { store: store.clone(), atomicity });
+        // One at a time, so that the order of steps is the order of polls.
+        let tree = |objects: Arc<dyn Objects>| LayoutMetadata::new(objects).with_concurrency(1);
+        Self { direct: tree(Arc::new(store)), stepwise: tree(stepwise) }
+    }
+}
+
+/// Polls the operations in the order that `schedule` chooses; what it leaves open, the first of them does. An operation
+/// that was found to wait for a lock is no choice until another has made progress. Returns each choice that was made, and
+/// among how many.
+pub(super) fn run(operations: &mut [Operation<'_>], schedule: &[usize]) -> Vec<(usize, usize)> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut ready: Vec<usize> = (0..operations.len()).collect();
+    let (mut waiting, mut choices) = (Vec::new(), Vec::new());
+    while !(ready.is_empty() && waiting.is_empty()) {
+        assert!(!ready.is_empty(), "the operations wait for each other: {choices:?}");
+        let choice = schedule.get(choices.len()).copied().unwrap_or_default();
+        choices.push((choice, ready.len()));
+        let before = STEPS.get();
+        let poll = operations[ready[choice]].as_mut().poll(&mut cx);
+        if poll.is_pending() && STEPS.get() == before {
+            waiting.push(ready.remove(choice));
+            continue;
+        }
+        if poll.is_ready() {
+            ready.remove(choice);
+        }
+        ready.append(&mut waiting);
+        ready.sort_unstable();
+    }
+    choices
+}
+
+/// Calls `check` with every schedule in which the operations are polled differently. `check` runs one and returns what
+/// [`run`] has returned.
+pub(super) fn every_schedule(mut check: impl FnMut(&[usize]) -> Vec<(usize, usize)>) -> usize {
+    let (mut schedule, mut runs) = (Vec::new(), 0);
+    loop {
+        let polled = check(&schedule);
+        runs += 1;
+        // The last poll that could have gone to a later operation goes to that one next time.
+        let Some(last) = polled.iter().rposition(|(chosen, live)| chosen + 1 < *live) else { return runs };
+        schedule = polled[..last].iter().map(|(chosen, _)| *chosen).collect();
+        schedule.push(polled[last].0 + 1);
+    }
+}
+
+/// Calls `check` with so many schedules of three operations, drawn at random but the same each time.
+pub(super) fn some_schedules(runs: usize, mut check: impl FnMut(&[usize])) {
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    for _ in 0..runs {
+        let mut draw = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % 3).unwrap()
+        };
+        let schedule: Vec<usize> = (0..60).map(|_| draw()).collect();
+        check(&schedule);
+    }
+}
+
+impl Future for Step {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        STEPS.set(STEPS.get() + 1);
+        if std::mem::replace(&mut self.0, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+async fn step() {
+    Step(false).await;
+}
+
+#[deny(clippy::missing_trait_methods)]
+#[async_trait]
+impl Objects for Stepwise {
+    async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>> {
+        step().await;
+        self.store.get(key).await
+    }
+
+    async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
+        step().await;
+        self.store.get_with_age(key).await
+    }
+
+    async fn lock(&self, repository: &RepositoryName, mode: LockMode) -> Result<RepositoryLock> {
+        match self.atomicity {
+            Atomicity::Locks => {
+                step().await;
+                self.store.lock(repository, mode).await
+            }
+            Atomicity::Conditions | Atomicity::Neither => Ok(RepositoryLock::none()),
+        }
+    }
+
+    async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
+        step().await;
+        self.store.put(key, bytes, condition).await
+    }
+
+    async fn put_all(&self, groups: Vec<Vec<Put<'_>>>) -> Result<()> {
+        put_in_turn(self, groups).await
+    }
+
+    async fn remove(&self, key: &Key<'_>) -> Result<bool> {
+        step().await;
+        self.store.remove(key).await
+    }
+
+    async fn remove_if(&self, key: &Key<'_>, seen: &AgedObject) -> Result<RemoveOutcome> {
+        step().await;
+        let current = self.store.get_with_age(key).await?;
+        let ignored = match self.atomicity {
+            Atomicity::Locks => false,
+            Atomicity::Conditions => current.as_ref().is_some_and(|object| object.bytes == seen.bytes),
+            Atomicity::Neither => true,
+        };
+        self.store.remove_if(key, current.as_ref().filter(|_| ignored).unwrap_or(seen)).await
+    }
+
+    async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
+        step().await;
+        self.store.remove_all(dir).await
+    }
+
+    async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
+        step().await;
+        self.store.children(dir, after, limit).await
+    }
+
+    async fn children_of_each(&self, dirs: &[Dir<'_>], limit: usize) -> Result<Vec<Vec<String>>> {
+        step().await;
+        self.store.children_of_each(dirs, limit).await
+    }
+
+    async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
+        step().await;
+        self.store.have_children(dirs).await
+    }
+
+    async fn repositories(
+        &self,
+        prefix: Option<&RepositoryName>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<Vec<RepositoryName>>> {
+        self.store.repositories(prefix, after, limit).await
+    }
+
+    async fn renew(&self, key: &Key<'_>, seen: SystemTime, older_than: Duration) -> Result<bool> {
+        step().await;
+        self.store.renew(key, seen, older_than).await
+    }
+}
