@@ -39,6 +39,6 @@ pub use rules::{
 pub use secret::Secret;
 pub use token_service::{
     Claimed, FORM_BYTES, IssueError, IssuedToken, KeyRing, OwnTokens, SigningKeyError, TokenIssuer,
-    TokenOptions, TokenRequest, TokenService,
+    TokenOptions, TokenRequest, TokenService, WeakSecret,
 };
 pub use watched::{ParseError, Watched, WatchedError};

@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{SHA256, digest};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
 use quick_cache::sync::Cache;
 use serde_json::json;
 
@@ -18,17 +20,20 @@ use crate::authorizer::Refusal;
 use crate::caller::{Sender, Token};
 use crate::challenge::Challenge;
 use crate::clock::Clock;
+use crate::secret::Secret;
 use crate::watched::{Watched, WatchedError};
 
 mod keys;
 mod own;
 mod request;
 mod scope;
+mod secret;
 mod service;
 
 pub use keys::{KeyRing, SigningKeyError};
 pub use own::TokenOptions;
 pub use request::{Claimed, FORM_BYTES, TokenRequest};
+pub use secret::WeakSecret;
 pub use service::TokenService;
 
 /// How many of our own tokens are remembered that were found right.
@@ -118,6 +123,8 @@ struct Read {
 #[derive(Debug)]
 enum Keys {
     Fixed(KeyRing),
+    /// On its way from a secret, which takes longer than a start may; `None` if none came of it.
+    Derived(Shared<BoxFuture<'static, Option<KeyRing>>>),
     /// A file each; the first one signs.
     Files(Vec<Watched<KeyRing>>),
 }
@@ -155,6 +162,42 @@ impl OwnTokens {
     #[must_use]
     pub fn new(options: TokenOptions, keys: KeyRing, clock: Arc<dyn Clock>) -> Self {
         Self { options, keys: Keys::Fixed(keys), clock, read: Cache::new(REMEMBERED) }
+    }
+
+    /// Tokens signed with a key derived from a secret (`http.secret`), the same in every replica. The key is derived beside
+    /// what else a start does; until it is there, whoever needs it waits.
+    ///
+    /// # Errors
+    /// The secret can be guessed.
+    pub fn with_secret(
+        options: TokenOptions,
+        secret: Secret,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, WeakSecret> {
+        WeakSecret::check(secret.expose().as_bytes())?;
+        Ok(Self::deriving(options, move || KeyRing::from_secret(secret.expose().as_bytes()), clock))
+    }
+
+    /// Runs `derive` on the blocking pool. Where it fails, no token is given out or taken.
+    fn deriving(
+        options: TokenOptions,
+        derive: impl FnOnce() -> Result<KeyRing, SigningKeyError> + Send + 'static,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let deriving = tokio::task::spawn_blocking(derive);
+        let keys = async move {
+            let failure: Box<dyn std::error::Error + Send + Sync> = match deriving.await {
+                Ok(Ok(keys)) => return Some(keys),
+                Ok(Err(error)) => error.into(),
+                Err(error) => error.into(),
+            };
+            tracing::error!(
+                error = &*failure as &dyn std::error::Error,
+                "no signing key: tokens are refused"
+            );
+            None
+        };
+        Self { options, keys: Keys::Derived(keys.boxed().shared()), clock, read: Cache::new(REMEMBERED) }
     }
 
     /// Tokens signed with the key in the first file and verified with those in all, read again when they change.
@@ -200,10 +243,11 @@ impl OwnTokens {
         Some(token)
     }
 
-    /// The keys in force; `None` if there is none, which no constructor leaves.
+    /// The keys in force; `None` if there is none, because none could be derived.
     async fn keys(&self) -> Option<KeyRing> {
         match &self.keys {
             Keys::Fixed(ring) => Some(ring.clone()),
+            Keys::Derived(ring) => ring.clone().await,
             Keys::Files(files) => {
                 let mut rings = Vec::with_capacity(files.len());
                 for file in files {

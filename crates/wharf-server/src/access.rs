@@ -110,7 +110,7 @@ async fn foreign_tokens(token: &TokenConfig, clock: &Arc<dyn Clock>) -> anyhow::
 
 async fn own_tokens(
     own: &OwnTokensConfig,
-    secret: Option<&SecretPlace>,
+    place: Option<&SecretPlace>,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<OwnTokens> {
     let options = TokenOptions {
@@ -122,12 +122,15 @@ async fn own_tokens(
         let opened = OwnTokens::with_key_files(options, &own.keys, clock).await;
         return opened.context("a file of access.tokens.keys");
     }
-    let keys = match secret {
-        Some(SecretPlace::Here(secret)) => KeyRing::from_secret(secret.expose().as_bytes())?,
-        Some(SecretPlace::File(path)) => KeyRing::from_secret(read(path)?.expose().as_bytes())?,
-        None => KeyRing::random()?,
+    let secret = match place {
+        Some(SecretPlace::Here(secret)) => secret.clone(),
+        Some(SecretPlace::File(path)) => read(path)?,
+        None => return Ok(OwnTokens::new(options, KeyRing::random()?, clock)),
     };
-    Ok(OwnTokens::new(options, keys, clock))
+    OwnTokens::with_secret(options, secret, clock).context(match place {
+        Some(SecretPlace::File(path)) => format!("the file of http.secretfile, {}", path.display()),
+        Some(SecretPlace::Here(_)) | None => "http.secret".to_owned(),
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the loading of the config")]

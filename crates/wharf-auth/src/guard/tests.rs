@@ -50,7 +50,7 @@ impl World {
         let clock = ManualClock::new();
         let shared: Arc<dyn crate::Clock> = Arc::new(clock.clone());
         let file = Htpasswd::open(&path, &HtpasswdOptions::default(), Arc::clone(&shared)).await.unwrap();
-        let keys = KeyRing::from_secret(b"a secret of ours").unwrap();
+        let keys = KeyRing::random().unwrap();
         let own = Arc::new(OwnTokens::new(TokenOptions::default(), keys, Arc::clone(&shared)));
         let their_keys = KeyRing::random().unwrap();
         let (id, public) = their_keys.public();

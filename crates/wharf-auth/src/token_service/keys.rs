@@ -4,10 +4,12 @@
 //! are still about. What a token says is the caller's business.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use aws_lc_rs::encoding::AsBigEndian;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, ParsedPublicKey};
 use aws_lc_rs::{digest, hmac};
@@ -18,12 +20,20 @@ use rustls_pki_types::pem::PemObject;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::secret::WeakSecret;
 
 /// How long the seed of a key is.
 const SEED_BYTES: usize = 32;
 
 /// What parts the keys derived here from all others that somebody may derive from the same secret.
-const PURPOSE: &[u8] = b"wharf token service, version 1";
+const PURPOSE: &[u8] = b"wharf token service, version 2";
+
+/// How many rounds of PBKDF2 stretch a secret: a guess costs tens of milliseconds. Not more, since a start on a tenth of a
+/// processor pays for them too, and a secret that is accepted has 32 bytes. The salt is [`PURPOSE`] alone, since every
+/// replica has to find the same key.
+const STRETCHING: NonZeroU32 = NonZeroU32::new(100_000).expect("it is not zero");
 
 /// The keys of a token service; the first one signs. Never empty.
 #[derive(Debug, Clone)]
@@ -49,6 +59,9 @@ pub enum SigningKeyError {
     /// The text is no private key.
     #[error("expected an Ed25519 private key in PEM, as `openssl genpkey -algorithm ed25519` writes it")]
     NotAKey,
+    /// The secret can be guessed.
+    #[error(transparent)]
+    Weak(#[from] WeakSecret),
     /// The machine gives no random numbers, or the library refuses to work.
     #[error("the cryptographic library failed")]
     Library,
@@ -67,12 +80,16 @@ impl KeyRing {
         Ok(Self { keys: vec![Arc::new(Key::from_seed(&seed)?)], lasting: false })
     }
 
-    /// The key that everybody derives who has the secret (`http.secret`).
+    /// The key that every replica derives from the secret (`http.secret`). It blocks for tens of
+    /// milliseconds.
     ///
     /// # Errors
-    /// The library refuses to work.
+    /// The secret can be guessed, or the library refuses to work.
     pub fn from_secret(secret: &[u8]) -> Result<Self, SigningKeyError> {
-        let key = Key::from_seed(&derived(secret, b"signing key")?)?;
+        WeakSecret::check(secret)?;
+        let mut stretched = Zeroizing::new([0; SEED_BYTES]);
+        pbkdf2::derive(PBKDF2_HMAC_SHA256, STRETCHING, PURPOSE, secret, &mut *stretched);
+        let key = Key::from_seed(&derived(&*stretched, b"signing key")?)?;
         Ok(Self { keys: vec![Arc::new(key)], lasting: true })
     }
 
@@ -210,6 +227,7 @@ mod tests {
     use super::*;
 
     const KIND: &str = "JWT";
+    const SECRET: &[u8] = b"b4c1f0a2d9e877365be0c3f1a2967d48c";
 
     fn claims() -> Value {
         json!({ "sub": "alice" })
@@ -220,13 +238,26 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_the_secret_can_verify_and_nobody_else() {
-        let token = KeyRing::from_secret(b"secret").unwrap().sign(KIND, &claims()).unwrap();
+    fn replicas_with_one_secret_verify_each_others_tokens_and_no_others() {
+        let token = KeyRing::from_secret(SECRET).unwrap().sign(KIND, &claims()).unwrap();
         let read = |ring: &KeyRing| ring.verify::<Value>(KIND, &token).map(|(claims, _key)| claims);
 
-        assert_eq!(read(&KeyRing::from_secret(b"secret").unwrap()), Some(claims()));
-        assert_eq!(read(&KeyRing::from_secret(b"Secret").unwrap()), None);
+        assert_eq!(read(&KeyRing::from_secret(SECRET).unwrap()), Some(claims()));
+        assert_eq!(read(&KeyRing::from_secret(&SECRET[1..]).unwrap()), None);
         assert_eq!(read(&KeyRing::random().unwrap()), None);
+    }
+
+    /// Another id means that the derivation has changed: then no replica takes the tokens of another version.
+    #[test]
+    fn the_key_of_a_secret_stays_the_same() {
+        assert_eq!(KeyRing::from_secret(SECRET).unwrap().public().0, "HITKwqxUHrjjb-05");
+    }
+
+    #[test]
+    fn a_secret_that_can_be_guessed_makes_no_key() {
+        for secret in [&b"asecretforlocaldevelopment"[..], b"0123456789abcdef0123456789abcdef"] {
+            assert!(matches!(KeyRing::from_secret(secret), Err(SigningKeyError::Weak(_))));
+        }
     }
 
     #[test]
@@ -275,8 +306,8 @@ mod tests {
         for text in ["", "secret", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n"] {
             assert_eq!(KeyRing::from_pem(text.as_bytes()).unwrap_err(), SigningKeyError::NotAKey, "{text}");
         }
-        let shown = format!("{:?}", KeyRing::from_secret(b"secret").unwrap());
-        assert!(!shown.contains("secret"), "{shown}");
+        let shown = format!("{:?}", KeyRing::from_secret(SECRET).unwrap());
+        assert!(!shown.contains("b4c1"), "{shown}");
     }
 
     #[test]

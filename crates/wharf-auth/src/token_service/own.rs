@@ -88,7 +88,8 @@ pub(super) fn access_token(
     keys.sign(ACCESS, &claims)
 }
 
-/// What a token of ours grants, if it is one and its time is now.
+/// What a token of ours grants, if it is one and its time is now. It counts for no longer than tokens are made for today,
+/// so a shorter lifetime ends those that are out, and a stolen key makes none that lasts.
 pub(super) fn read_access_token(
     keys: &KeyRing,
     options: &TokenOptions,
@@ -99,8 +100,11 @@ pub(super) fn read_access_token(
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     let number = |name: &str| claims.get(name).and_then(Value::as_u64);
     let is_ours = text("iss")? == options.service && text("aud")? == options.service;
-    let until = UNIX_EPOCH.checked_add(Duration::from_secs(number("exp")?))?.checked_add(LEEWAY)?;
-    let is_now = now < until && number("nbf")? <= seconds(now) + LEEWAY.as_secs();
+    let (issued, expires) = (number("iat")?, number("exp")?);
+    let until = UNIX_EPOCH.checked_add(Duration::from_secs(expires))?.checked_add(LEEWAY)?;
+    let is_now = now < until
+        && number("nbf")? <= seconds(now) + LEEWAY.as_secs()
+        && is_not_longer(issued, expires, options.lifetime, now);
     let access = claims.get("access")?.as_array()?.iter().map(grant).collect::<Option<Vec<_>>>()?;
     let subject = text("sub")?.to_owned();
     // Their holders log in by password, and are in the groups that list them.
@@ -145,7 +149,15 @@ pub(super) fn read_refresh_token(
 ) -> Option<Refresh> {
     let (refresh, _key): (Refresh, _) = keys.verify(REFRESH, token)?;
     let is_ours = refresh.iss == options.service && refresh.aud == options.service;
-    (is_ours && seconds(now) < refresh.exp).then_some(refresh)
+    let is_now =
+        seconds(now) < refresh.exp && is_not_longer(refresh.iat, refresh.exp, options.refresh_lifetime, now);
+    (is_ours && is_now).then_some(refresh)
+}
+
+/// Whether a token was issued by now, and for no longer than `lifetime`.
+fn is_not_longer(issued: u64, expires: u64, lifetime: Duration, now: SystemTime) -> bool {
+    issued <= seconds(now) + LEEWAY.as_secs()
+        && expires.saturating_sub(issued) <= lifetime.saturating_add(LEEWAY).as_secs()
 }
 
 /// Whether the password is stored as it was.
@@ -187,6 +199,51 @@ mod tests {
         assert!(read(after(300 + 60)).is_none());
         assert!(read(now() - Duration::from_secs(60)).is_some());
         assert!(read(now() - Duration::from_secs(61)).is_none());
+    }
+
+    #[test]
+    fn a_token_that_was_made_for_longer_than_tokens_are_made_for_is_none() {
+        let keys = KeyRing::random().unwrap();
+        let made_for = |minutes: u64| TokenOptions {
+            lifetime: Duration::from_mins(minutes),
+            refresh_lifetime: Duration::from_mins(minutes),
+            ..TokenOptions::default()
+        };
+        let reads = |made: u64, read: u64| {
+            let token = access_token(&keys, &made_for(made), now(), "alice", &grants()).unwrap();
+            let refresh = refresh_token(&keys, &made_for(made), now(), "alice", "hash").unwrap();
+            [
+                read_access_token(&keys, &made_for(read), now(), &token).is_some(),
+                read_refresh_token(&keys, &made_for(read), now(), &refresh).is_some(),
+            ]
+        };
+        assert_eq!(reads(5, 5), [true, true]);
+        assert_eq!(reads(5, 60), [true, true]);
+        assert_eq!(reads(6, 5), [true, true], "clocks and settings of replicas may differ by the leeway");
+        assert_eq!(reads(7, 5), [false, false]);
+        assert_eq!(reads(60, 5), [false, false]);
+        // Refresh tokens are switched off, and with them those that are out.
+        assert_eq!(reads(60, 0), [false, false]);
+    }
+
+    #[test]
+    fn a_token_that_hides_its_length_is_none() {
+        let (keys, options) = (KeyRing::random().unwrap(), TokenOptions::default());
+        let issued = seconds(now());
+        let reads = |change: Value| {
+            let mut claims = json!({ "iss": "registry", "aud": "registry", "sub": "root", "access": [],
+                "nbf": issued, "iat": issued, "exp": issued + 300 });
+            for (name, value) in change.as_object().unwrap() {
+                claims[name] = value.clone();
+            }
+            let token = keys.sign(ACCESS, &claims).unwrap();
+            read_access_token(&keys, &options, now(), &token).is_some()
+        };
+        assert!(reads(json!({})));
+        assert!(!reads(json!({ "exp": issued + 1_000_000_000 })));
+        assert!(!reads(json!({ "exp": issued + 1_000_000_000, "iat": issued + 999_999_999 })));
+        assert!(!reads(json!({ "exp": issued + 1_000_000_000, "iat": null })));
+        assert!(!reads(json!({ "exp": u64::MAX, "iat": u64::MAX })));
     }
 
     #[test]

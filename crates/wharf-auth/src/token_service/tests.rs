@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
+use crate::authorizer::Authorizer as _;
 use crate::clock::manual::ManualClock;
 use crate::guard::{Guard, Passwords};
 use crate::htpasswd::{Htpasswd, HtpasswdOptions};
@@ -44,7 +45,7 @@ impl World {
 
     async fn usual() -> Self {
         let rules = vec![rule("everyone", "pull", "public/**"), rule("ci", "push", "team/**")];
-        Self::new(KeyRing::from_secret(b"secret").unwrap(), Some(rules)).await
+        Self::new(KeyRing::from_pem(keys::new_pem().as_bytes()).unwrap(), Some(rules)).await
     }
 
     async fn query(&self, authorization: Option<&str>, query: &str) -> Result<IssuedToken, IssueError> {
@@ -229,4 +230,40 @@ async fn keys_in_files_are_rotated_without_a_refused_token() {
     clock.advance(Duration::from_secs(2));
     assert!(tokens.read(&before).await.is_none(), "its key is gone, remembered or not");
     assert!(tokens.read(&after).await.is_some());
+}
+
+/// A start must answer before a key is derived, and whoever needs the key must get it and no refusal.
+#[tokio::test]
+async fn while_a_key_is_derived_clients_are_answered_and_tokens_wait() {
+    let (finish, derived) = std::sync::mpsc::channel();
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
+    let before = OwnTokens::new(TokenOptions::default(), KeyRing::random().unwrap(), Arc::clone(&clock));
+    let keys = before.keys().await.unwrap();
+    let token = own::access_token(&keys, &before.options, clock.now(), "ci", &[]).unwrap();
+    let derive = move || {
+        derived.recv().unwrap();
+        Ok(keys)
+    };
+    let tokens = Arc::new(OwnTokens::deriving(TokenOptions::default(), derive, clock));
+    let guard = Guard { own_tokens: Some(Arc::clone(&tokens)), ..Guard::default() };
+
+    let caller = guard.caller(Sender::default()).await.unwrap();
+    assert!(!caller.is_known(), "a caller without credentials waits for no key");
+    let authorization = format!("Bearer {token}");
+    let with_token = guard.caller(Sender { authorization: Some(&authorization), ..Sender::default() });
+    let mut with_token = std::pin::pin!(with_token);
+    assert!(with_token.as_mut().now_or_never().is_none());
+    finish.send(()).unwrap();
+    assert_eq!(with_token.await.unwrap().known_name(), Some("ci"));
+}
+
+#[tokio::test]
+async fn without_a_key_every_token_is_refused() {
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
+    let keys = KeyRing::random().unwrap();
+    let token = own::access_token(&keys, &TokenOptions::default(), clock.now(), "ci", &[]).unwrap();
+    let tokens =
+        OwnTokens::deriving(TokenOptions::default(), || Err(SigningKeyError::Library), Arc::clone(&clock));
+    assert!(tokens.read(&token).await.is_none());
+    assert!(OwnTokens::with_secret(TokenOptions::default(), "swordfish".into(), clock).is_err());
 }

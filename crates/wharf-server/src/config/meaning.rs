@@ -3,7 +3,7 @@
 use super::findings::Findings;
 use super::reader::Reader;
 use super::tree::Node;
-use super::{AuthConfig, Config, Platform, Platforms, Source, ValidationConfig};
+use super::{AuthConfig, Config, HttpConfig, Platform, Platforms, Source, ValidationConfig};
 
 mod access;
 mod auth;
@@ -23,10 +23,11 @@ const DEFAULT_PAGE: u64 = 1000;
 pub(super) fn read(source: Source, root: &Node, findings: &mut Findings) -> Config {
     let mut reader = Reader::new(root, findings);
     version(&mut reader);
+    let http = http::read(&mut reader);
     let config = Config {
         source,
-        http: http::read(&mut reader),
-        auth: auth(&mut reader),
+        auth: auth(&mut reader, &http),
+        http,
         log: log::read(&mut reader),
         storage: storage::read(&mut reader),
         cache: cache::read(&mut reader),
@@ -49,11 +50,11 @@ fn version(reader: &mut Reader<'_>) {
     }
 }
 
-fn auth(reader: &mut Reader<'_>) -> AuthConfig {
+fn auth(reader: &mut Reader<'_>, http: &HttpConfig) -> AuthConfig {
     let unauthenticated = auth::none(reader);
     let (htpasswd, token) = (auth::htpasswd(reader), auth::token(reader));
     let auth = AuthConfig { unauthenticated, htpasswd, token, ..AuthConfig::default() };
-    access::read(reader, auth)
+    access::read(reader, auth, http)
 }
 
 // === validation ===

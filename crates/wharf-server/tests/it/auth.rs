@@ -96,7 +96,7 @@ async fn every_set_up_of_the_guide_allows_and_refuses() {
         let lines = ["ops", "bob", "ci"].map(|user| htpasswd_line(user, "secret", CHEAP)).concat();
         let signer = Signer::new("theirs");
         fs::write(folder.path().join("htpasswd"), lines).unwrap();
-        fs::write(folder.path().join("secret"), "of the operator\n").unwrap();
+        fs::write(folder.path().join("secret"), "b4c1f0a2d9e877365be0c3f1a2967d48\n").unwrap();
         fs::write(folder.path().join("jwks.json"), Signer::jwks([&signer])).unwrap();
         let address = free_address();
         let config = folder.path().join("config.yml");
@@ -153,7 +153,11 @@ async fn no_secret_is_in_the_log_of_a_login_a_push_and_a_refusal() {
          actions: pull, repositories: public/**}}, {{callers: ci, actions: push}}]}}",
         path.display()
     );
-    let running = start(Sections { http: "secret: swordfish", more: &more, ..Sections::default() });
+    let running = start(Sections {
+        http: "secret: swordfish-c1f0a2d9e877365be0c3f1",
+        more: &more,
+        ..Sections::default()
+    });
     let server = running.server;
     let (right, wrong) = (basic("ci", "hunter2"), basic("ci", "hunter3"));
     let mut secrets =
@@ -245,7 +249,15 @@ fn signing_key() -> String {
 #[test]
 fn what_cannot_be_opened_keeps_the_server_from_starting() {
     let folder = tempfile::tempdir().unwrap();
-    let rows: [(&str, Value, &str); 3] = [
+    let short = folder.path().join("short");
+    fs::write(&short, "swordfish\n").unwrap();
+    let short = format!("secretfile: {short:?}");
+    let rows: [(&str, Value, &str); 4] = [
+        (
+            &short,
+            json!({ "htpasswd": { "realm": "R", "path": folder.path().join("htpasswd") } }),
+            "short: 9 bytes are too few to sign tokens with, 32 are needed; make it with `openssl rand -hex 32`",
+        ),
         ("", json!({ "htpasswd": { "realm": "R", "path": "/proc/nowhere/htpasswd" } }), "auth.htpasswd.path"),
         (
             "",

@@ -70,7 +70,7 @@ impl Secured {
                 )
             }
             Ways::Own => format!(
-                "  secret: of the operator\n{tls}{}access:\n  rules:\n    - {{callers: everyone, actions: pull, \
+                "  secret: b4c1f0a2d9e877365be0c3f1a2967d48\n{tls}{}access:\n  rules:\n    - {{callers: everyone, actions: pull, \
                  repositories: public/**}}\n    - {{callers: ci, actions: push}}\n",
                 passwords()
             ),

@@ -74,7 +74,7 @@ async fn set_up(ways: Ways, rules: Option<Vec<Rule>>, htpasswd: &PathBuf, jwks: 
         service: "theirs".to_owned(),
         verifier: TokenVerifier::new(TokenRules::new("them", "theirs"), vec![trusted], Arc::clone(&clock)),
     };
-    let keys = KeyRing::from_secret(b"a secret of the operator's").expect("a key");
+    let keys = KeyRing::from_pem(Signer::new("ours").to_pem().as_bytes()).expect("a key");
     let own = Arc::new(OwnTokens::new(TokenOptions::default(), keys, clock));
     let passwords = Passwords { realm: "My Realm".to_owned(), file };
     let guard = Arc::new(Guard {

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wharf_auth::{Effect, Rule, RulePlace, Rules, TokenOptions};
+use http::Uri;
+use wharf_auth::{Effect, Rule, RulePlace, Rules, TokenOptions, WeakSecret};
 
 use crate::config::duration;
 use crate::config::reader::Reader;
 use crate::config::tree::{Node, Value};
-use crate::config::{AuthConfig, OwnTokensConfig};
+use crate::config::{AuthConfig, HttpConfig, OwnTokensConfig, SecretPlace};
 
 const RULES: &str = "access.rules";
 
@@ -17,7 +18,7 @@ const RULES: &str = "access.rules";
 const SHORTEST_LIFETIME: Duration = Duration::from_mins(1);
 
 /// Reads the rules and the tokens into what is known of `auth`.
-pub(super) fn read(reader: &mut Reader<'_>, auth: AuthConfig) -> AuthConfig {
+pub(super) fn read(reader: &mut Reader<'_>, auth: AuthConfig, http: &HttpConfig) -> AuthConfig {
     let groups = groups(reader);
     let written: Option<Vec<Rule>> = rules(reader);
     let rule_count = written.as_ref().map_or(0, Vec::len);
@@ -29,7 +30,7 @@ pub(super) fn read(reader: &mut Reader<'_>, auth: AuthConfig) -> AuthConfig {
     if let Some(rules) = &auth.rules {
         warn(reader, &auth, rules);
     }
-    let own_tokens = own_tokens(reader, &auth);
+    let own_tokens = own_tokens(reader, &auth, http);
     AuthConfig { own_tokens, ..auth }
 }
 
@@ -179,7 +180,7 @@ fn callers_of<'a>(reader: &Reader<'a>, index: usize) -> Option<&'a Node> {
 
 // === tokens ===
 
-fn own_tokens(reader: &mut Reader<'_>, auth: &AuthConfig) -> Option<OwnTokensConfig> {
+fn own_tokens(reader: &mut Reader<'_>, auth: &AuthConfig, http: &HttpConfig) -> Option<OwnTokensConfig> {
     let defaults = TokenOptions::default();
     let enabled = reader.flag("access.tokens.enabled");
     let service = reader.text("access.tokens.service").filter(|service| !service.is_empty());
@@ -202,10 +203,24 @@ fn own_tokens(reader: &mut Reader<'_>, auth: &AuthConfig) -> Option<OwnTokensCon
         let message = "auth.token sends clients to another token server, and they can be sent to one only";
         reader.reject("access.tokens.enabled", message);
     }
+    let keys = keys.unwrap_or_default();
+    if let Some(SecretPlace::Here(secret)) = &http.secret
+        && keys.is_empty()
+        && let Err(weak) = WeakSecret::check(secret.expose().as_bytes())
+    {
+        reader.reject("http.secret", format!("{weak}, or set access.tokens.keys"));
+    }
     Some(OwnTokensConfig {
-        service: service.unwrap_or(defaults.service),
+        service: service.or_else(|| host(http)).unwrap_or(defaults.service),
         lifetime: lifetime.unwrap_or(defaults.lifetime),
         refresh_lifetime: refresh.unwrap_or(defaults.refresh_lifetime),
-        keys: keys.unwrap_or_default(),
+        keys,
     })
+}
+
+/// The host of `http.host`, with a port where it has one: tokens of one registry are then none of another that has the same
+/// secret.
+fn host(http: &HttpConfig) -> Option<String> {
+    let url: Uri = http.host.as_ref()?.parse().ok()?;
+    Some(url.authority()?.as_str().to_ascii_lowercase())
 }

@@ -52,6 +52,53 @@ fn our_own_tokens_are_given_out_where_somebody_anonymous_may_do_something() {
 }
 
 #[test]
+fn a_secret_that_can_be_guessed_signs_no_tokens() {
+    let file = |secret: &str, more: &str| {
+        format!(
+            "version: 0.1\nstorage: filesystem\nhttp: {{addr: '127.0.0.1:1', secret: {secret}}}\n\
+             auth: {{htpasswd: {{realm: R, path: /a}}}}\naccess: {{rules: [{{callers: everyone, actions: pull}}]{more}}}\n"
+        )
+    };
+    let sample = "asecretforlocaldevelopment";
+    let short = |bytes: usize| {
+        format!(
+            "{bytes} bytes are too few to sign tokens with, 32 are needed; make it with `openssl rand -hex 32`"
+        )
+    };
+    let guessable =
+        "it can be guessed and must not sign tokens; make it with `openssl rand -hex 32`".to_owned();
+    for (secret, problem) in [
+        ("012345", short(6)),
+        (sample, short(26)),
+        ("asecretforlocaldevelopment-of-ours", guessable.clone()),
+        ("0123456789abcdef0123456789abcdef", guessable),
+    ] {
+        check_errors(
+            &file(secret, ""),
+            &[&format!("config.yml:3:37: http.secret: {problem}, or set access.tokens.keys")],
+        );
+    }
+    check_warnings(&file("b4c1f0a2d9e877365be0c3f1a2967d48", ""), &[]);
+    check_warnings(&file(sample, ", tokens: {keys: [/k]}"), &[]);
+    check_warnings(&file(sample, ", tokens: {enabled: false}"), &[]);
+}
+
+#[test]
+fn tokens_are_for_the_host_of_the_registry() {
+    let service = |host: &str, tokens: &str| {
+        let config = config(&format!(
+            "version: 0.1\nstorage: filesystem\nhttp: {{addr: ':1', host: {host}}}\n\
+             auth: {{htpasswd: {{realm: R, path: /a}}}}\naccess: {{tokens: {{enabled: true{tokens}}}}}\n"
+        ));
+        config.auth.own_tokens.unwrap().service
+    };
+    assert_eq!(service("''", ""), "registry");
+    assert_eq!(service("'https://Registry.example.com/sub/'", ""), "registry.example.com");
+    assert_eq!(service("'https://registry.example.com:8443'", ""), "registry.example.com:8443");
+    assert_eq!(service("'https://registry.example.com'", ", service: r"), "r");
+}
+
+#[test]
 fn a_door_that_was_named_is_never_left_open() {
     check_based_errors(
         "auth: htpasswd",

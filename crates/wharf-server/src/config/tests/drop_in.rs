@@ -3,8 +3,11 @@
 //! One row a case: a file, variables, and either lines of what `registry check` says of them with every warning, or
 //! every refusal, word for word.
 
+use self::warnings::{CLEAR_WARNINGS, IMAGE_WARNINGS, OPEN, OPEN_WARNINGS};
 use super::examples::EXAMPLES;
 use super::*;
+
+mod warnings;
 
 /// A case that somebody has in production.
 struct Row {
@@ -37,21 +40,6 @@ use File::{Absent, Example, Text};
 
 /// What a compose file sets, beside the file that the image brings.
 const IMAGE: File = Example("registry-2.yml");
-/// What everybody is told who starts from that file.
-const IMAGE_WARNINGS: &[&str] =
-    &["config.yml:18:5: health.storagedriver.enabled: not supported yet: no health checks run"];
-/// And where it may be pushed to and deleted from without a login.
-const OPEN_WARNINGS: &[&str] = &[IMAGE_WARNINGS[0], OPEN[0]];
-const OPEN: &[&str] = &[
-    "config.yml: auth: not set: every client that reaches :5000 may push and delete; set auth.htpasswd or access.rules, \
-     or write `auth: none` where that is meant",
-];
-/// And where passwords come without TLS.
-const CLEAR_WARNINGS: &[&str] = &[
-    IMAGE_WARNINGS[0],
-    "config.yml: http.tls: not set: passwords are sent in the clear to :5000; set http.tls.certificate and http.tls.key, \
-     or http.host to the https:// URL of the proxy in front",
-];
 const BARE: File = Text("version: 0.1\nstorage: {filesystem: }\nhttp: {addr: ':5000'}\n");
 
 /// The files of the images.
