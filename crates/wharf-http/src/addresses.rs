@@ -3,7 +3,7 @@
 //! Handlers speak of paths as if the registry were alone at the root of its host. What is true for the client is put in
 //! front of them in one place, here, on the way out.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::header::{FORWARDED, HOST, HeaderMap, HeaderName, HeaderValue, LINK, LOCATION};
 use http::request::Parts;
@@ -15,7 +15,7 @@ const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+pub(crate) const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// How the registry is reached.
 #[derive(Debug, Clone, Default)]
@@ -137,7 +137,7 @@ impl Addresses {
         let said = || -> Option<IpAddr> {
             let header =
                 text(reached.headers, &X_FORWARDED_FOR).or_else(|| text(reached.headers, &X_REAL_IP))?;
-            first(header).parse().ok()
+            address_in(&first(header))
         };
         if self.trusts(reached) { said().or(reached.remote) } else { reached.remote }
     }
@@ -145,9 +145,19 @@ impl Addresses {
     fn trusts(&self, reached: Reached<'_>) -> bool {
         match &self.trusted {
             TrustedProxies::All => true,
-            TrustedProxies::Only(networks) => reached.remote.is_some_and(|remote| {
-                networks.iter().any(|network| network.contains(&remote.to_canonical()))
-            }),
+            only @ TrustedProxies::Only(_) => reached.remote.is_some_and(|remote| only.names(remote)),
+        }
+    }
+}
+
+// === impl TrustedProxies ===
+
+impl TrustedProxies {
+    /// Whether the operator has named a proxy with this address. That all are believed for the log names none.
+    pub(crate) fn names(&self, address: IpAddr) -> bool {
+        match self {
+            Self::All => false,
+            Self::Only(networks) => networks.iter().any(|network| network.contains(&address.to_canonical())),
         }
     }
 }
@@ -174,6 +184,14 @@ impl Forwarded {
         }
         forwarded
     }
+}
+
+/// An address as proxies write it: bare, or with a port (`192.0.2.1:80`, `[2001:db8::1]:80`), or in brackets.
+pub(crate) fn address_in(text: &str) -> Option<IpAddr> {
+    let bare = || text.parse().ok();
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
+    bare().or_else(with_port).or_else(in_brackets)
 }
 
 fn first(list: &str) -> String {

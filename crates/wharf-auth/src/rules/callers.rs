@@ -21,7 +21,7 @@ pub(super) struct Callers {
     subjects: Vec<SubjectPattern>,
     claims: Vec<Claim>,
     networks: Vec<IpNet>,
-    /// What the rule says: one that denies fits also where a claim cannot be read.
+    /// What the rule says: one that denies fits also where a claim or the address cannot be read.
     effect: Effect,
 }
 
@@ -151,9 +151,13 @@ impl Callers {
         if !self.claims.iter().all(|claim| claim.fits(caller, self.effect)) {
             return Some(Miss::Claim);
         }
-        let inside = |address: IpAddr| self.networks.iter().any(|network| network.contains(&address));
-        let address = caller.address.map(|address| address.to_canonical());
-        (!self.networks.is_empty() && !address.is_some_and(inside)).then_some(Miss::Network)
+        (!self.networks.is_empty() && !self.networks_include(caller.address)).then_some(Miss::Network)
+    }
+
+    fn networks_include(&self, address: Option<IpAddr>) -> bool {
+        let Some(address) = address else { return self.effect == Effect::Deny };
+        let address = address.to_canonical();
+        self.networks.iter().any(|network| network.contains(&address))
     }
 }
 

@@ -162,6 +162,19 @@ fn a_network_holds_addresses_however_they_are_written() {
 }
 
 #[test]
+fn an_unknown_address_is_in_no_network_that_allows_and_in_every_one_that_denies() {
+    let known = Caller { address: Some("10.0.0.1".parse().unwrap()), ..anonymous() };
+    let rule = Rule { networks: list("192.0.2.0/24"), ..to("everyone") };
+    assert!(!fits(rule.clone(), &anonymous()) && !fits(rule.clone(), &known));
+    let denies = Rule { effect: Effect::Deny, ..rule };
+    let all = rules([denies, to("everyone")], []);
+    let pulls = |caller: &Caller| all.decide(caller, Scope::Repository(&"a".parse().unwrap(), Action::Pull));
+    assert!(!pulls(&anonymous()).allowed && pulls(&known).allowed);
+    let everything = |caller: &Caller| all.decide(caller, Scope::PullEverything).allowed;
+    assert!(!everything(&anonymous()) && everything(&known));
+}
+
+#[test]
 fn all_conditions_on_a_caller_must_hold() {
     let rule =
         Rule { networks: list("10.0.0.0/8"), claims: [("team".to_owned(), list("a"))].into(), ..to("job") };

@@ -33,6 +33,12 @@ async fn nobody_gets_into_a_network_by_saying_so() {
         (here(), "192.0.2.0/24", "192.0.2.1", 200),
         (here(), "192.0.2.0/24", "192.0.2.1, 198.51.100.7", 401),
         (here(), "127.0.0.0/8", "198.51.100.7", 401),
+        // However the proxy writes it, and also where it does not say it: never as the proxy itself.
+        (here(), "127.0.0.0/8", "198.51.100.7:4711", 401),
+        (here(), "127.0.0.0/8", "[2001:db8::1]:443", 401),
+        (here(), "127.0.0.0/8", "unknown", 401),
+        (here(), "127.0.0.0/8", "198.51.100.7, ", 401),
+        (here(), "198.51.100.0/24", "198.51.100.7:4711", 200),
     ] {
         assert_eq!(answer(trusted.clone(), network, said).await, status, "{trusted:?} {network} {said}");
     }
