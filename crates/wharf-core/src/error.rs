@@ -74,13 +74,23 @@ pub enum Error {
     /// The manifest is not one, or not one we take.
     #[error(transparent)]
     ManifestInvalid(#[from] ManifestError),
+    /// The manifest has more references than [`Limits::manifest_references`](crate::Limits::manifest_references).
+    #[error("the manifest has {found} references; the limit `manifest_references` is {limit}")]
+    TooManyReferences {
+        /// How many it has.
+        found: usize,
+        /// How many it may have.
+        limit: usize,
+    },
     /// The manifest needs things the repository does not have.
     #[error("{} references are not in {repository}", digests.len())]
     ReferencesUnknown {
         /// The repository.
         repository: RepositoryName,
-        /// Each of them once, in the order of the manifest.
+        /// Each of them once, in the order of the manifest; at most 100.
         digests: Vec<Digest>,
+        /// How many references after these were not checked, so that they may be missing as well.
+        unchecked: usize,
     },
     /// A layer says it is to be fetched from a place the operator does not allow.
     #[error("layer {digest} may not be fetched from {url}; see validation.manifests.urls")]

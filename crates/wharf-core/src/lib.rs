@@ -2,8 +2,10 @@
 
 mod blobs;
 mod commits;
+mod compute;
 mod error;
 mod events;
+mod limits;
 mod listings;
 mod manifests;
 mod mounts;
@@ -20,6 +22,7 @@ mod validation;
 pub use blobs::{BlobInfo, OpenBlob};
 pub use error::{Error, Result};
 pub use events::{Event, EventKind, EventSink};
+pub use limits::Limits;
 pub use manifests::{ManifestPut, PutManifest, StoredManifest};
 pub use purging::Purged;
 pub use registry::{Cause, Options, Registry};

@@ -5,12 +5,13 @@ mod check;
 mod put;
 
 use bytes::{Bytes, BytesMut};
-use cache::Known;
+use cache::{CachedManifest, Known};
 use futures_util::StreamExt;
 pub use put::{ManifestPut, PutManifest};
-use wharf_oci::{Digest, Manifest, ManifestKind, Reference, RepositoryName};
+use wharf_oci::{Digest, Manifest, ManifestError, ManifestKind, Reference, RepositoryName};
 use wharf_store::{BlobBody, ByteStream};
 
+use crate::compute::compute;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
 use crate::registry::{Cause, Registry};
@@ -27,6 +28,13 @@ pub struct StoredManifest {
     pub kind: ManifestKind,
     /// Byte for byte what was pushed.
     pub bytes: Bytes,
+}
+
+impl StoredManifest {
+    /// Parses the manifest, on the blocking pool if it is long.
+    pub async fn parse(&self) -> Result<Manifest> {
+        Ok(parse_stored(self.bytes.clone()).await?)
+    }
 }
 
 impl Registry {
@@ -47,18 +55,27 @@ impl Registry {
 
     /// What is stored under the digest; `None` if nothing is.
     async fn known(&self, digest: &Digest) -> Result<Option<Known>> {
-        if let Some(known) = self.manifest_cache().get(digest) {
-            return Ok(Some(known));
-        }
+        let cached_kind = match self.manifest_cache().get(digest) {
+            Some(CachedManifest { kind, bytes: Some(bytes) }) => return Ok(Some(Known { kind, bytes })),
+            Some(CachedManifest { kind, bytes: None }) => Some(kind),
+            None => None,
+        };
         let Some(bytes) = self.bytes(digest).await? else { return Ok(None) };
-        let kind = ManifestKind::infer(&bytes).ok_or_else(|| {
+        if let Some(kind) = cached_kind {
+            return Ok(Some(Known { kind, bytes }));
+        }
+        let infer = {
+            let bytes = bytes.clone();
+            move || ManifestKind::infer(&bytes)
+        };
+        let kind = compute(bytes.len(), infer).await.ok_or_else(|| {
             Error::Store(wharf_store::Error::Corrupt {
                 path: digest.to_string(),
                 problem: "a manifest of a kind we do not know".to_owned(),
             })
         })?;
         let known = Known { kind, bytes };
-        self.manifest_cache().keep(*digest, &known);
+        self.manifest_cache().insert(*digest, &known);
         Ok(Some(known))
     }
 
@@ -107,8 +124,11 @@ impl Registry {
             Err(Error::Store(wharf_store::Error::Corrupt { .. })) => None,
             bytes => bytes?,
         };
-        let subject =
-            bytes.and_then(|bytes| Manifest::parse(&bytes, None).ok()?.subject).map(|subject| subject.digest);
+        let subject = match bytes {
+            Some(bytes) => parse_stored(bytes).await.ok().and_then(|manifest| manifest.subject),
+            None => None,
+        };
+        let subject = subject.map(|subject| subject.digest);
         let change = self.change(cause);
         let deleted = self.metadata().delete_manifest(&change, repository, digest, subject.as_ref()).await;
         let deleted = deleted.map_err(Error::store)?;
@@ -134,6 +154,11 @@ impl Registry {
         };
         gather(stream, read.size).await.map(Some)
     }
+}
+
+/// Parses what was stored, on the blocking pool if it is long.
+pub(crate) async fn parse_stored(bytes: Bytes) -> Result<Manifest, ManifestError> {
+    compute(bytes.len(), move || Manifest::parse(&bytes, None)).await
 }
 
 async fn gather(mut stream: ByteStream, size: u64) -> Result<Bytes> {

@@ -8,6 +8,7 @@ use wharf_store::{BlobSizes, BlobStore, BlobUrls, Change, Clock, MetadataStore, 
 use crate::commits::Commits;
 use crate::error::{Error, Result};
 use crate::events::{Event, EventKind, EventSink};
+use crate::limits::Limits;
 use crate::manifests::cache::ManifestCache;
 use crate::tasks::Tasks;
 use crate::validation::Validation;
@@ -36,6 +37,8 @@ pub struct Options {
     pub deletes: bool,
     /// What a manifest must fulfil (`validation`).
     pub validation: Validation,
+    /// How much one request may make the registry do.
+    pub limits: Limits,
     /// From where clients may fetch blobs themselves, if they may.
     pub urls: Option<Arc<dyn BlobUrls>>,
     /// Who remembers how long blobs are, where the store is slow to say.
@@ -62,6 +65,7 @@ impl Default for Options {
         Self {
             deletes: true,
             validation: Validation::default(),
+            limits: Limits::default(),
             urls: None,
             sizes: None,
             events: None,
@@ -108,6 +112,10 @@ impl Registry {
 
     pub(crate) fn validation(&self) -> &Validation {
         &self.0.options.validation
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.0.options.limits
     }
 
     pub(crate) fn urls(&self) -> Option<&dyn BlobUrls> {

@@ -4,6 +4,7 @@ mod blobs;
 mod broken;
 mod events;
 mod failing;
+mod large_manifests;
 mod listings;
 mod manifests;
 mod mounts;
@@ -23,7 +24,9 @@ use serde_json::{Value, json};
 use wharf_oci::{Digest, MediaType, Reference, RepositoryName, Tag, UploadId};
 use wharf_store::{Announced, BlobBody, BoxError, ByteStream, Clock, LayoutMetadata, MemoryStore};
 
-use crate::{Cause, Error, Event, EventKind, EventSink, ManifestPut, Options, PutManifest, Registry, Result};
+use crate::{
+    Cause, Error, Event, EventKind, EventSink, Limits, ManifestPut, Options, PutManifest, Registry, Result,
+};
 
 /// A registry over an empty memory store, with all that a test wants to look at.
 struct Fixture {

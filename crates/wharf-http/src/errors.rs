@@ -5,7 +5,7 @@ use http::{Response, StatusCode};
 use serde_json::{Value, json};
 use wharf_auth::{Challenge, IssueError, Refusal};
 use wharf_core::Error as CoreError;
-use wharf_oci::{ErrorBody, ErrorCode, ErrorEntry, Reference, RouteError, UploadRange, upload_path};
+use wharf_oci::{Digest, ErrorBody, ErrorCode, ErrorEntry, Reference, RouteError, UploadRange, upload_path};
 
 use crate::asked::Asked;
 use crate::body::Body;
@@ -208,15 +208,11 @@ impl From<CoreError> for ApiError {
             E::DigestMismatch { .. } => Self::new(ErrorCode::DigestInvalid).detail(error.to_string()),
             E::BodyBroken { source } => from_body(&source),
             E::ManifestInvalid(invalid) => Self::new(ErrorCode::ManifestInvalid).detail(invalid.to_string()),
-            E::ReferencesUnknown { digests, .. } => {
-                let entry = |digest: &wharf_oci::Digest| {
-                    ErrorEntry::new(ErrorCode::ManifestBlobUnknown).with_detail(digest.to_string())
-                };
-                Self {
-                    entries: digests.iter().map(entry).collect(),
-                    ..Self::new(ErrorCode::ManifestBlobUnknown)
-                }
-            }
+            E::ReferencesUnknown { digests, unchecked, .. } => Self {
+                entries: unknown_references(&digests, unchecked),
+                ..Self::new(ErrorCode::ManifestBlobUnknown)
+            },
+            E::TooManyReferences { .. } => Self::new(ErrorCode::ManifestInvalid).detail(error.to_string()),
             E::UrlForbidden { .. } => Self::new(ErrorCode::ManifestInvalid).detail(error.to_string()),
             E::ClassRefused { .. } => Self::new(ErrorCode::Denied).detail(error.to_string()),
             // Not TAG_INVALID: podman and skopeo then try the manifest in every other format. Not 403, which sends people,
@@ -235,6 +231,17 @@ impl From<CoreError> for ApiError {
             }
         }
     }
+}
+
+/// An entry for each digest, and one for those that were not checked, if there are any.
+fn unknown_references(digests: &[Digest], unchecked: usize) -> Vec<ErrorEntry> {
+    let entry = || ErrorEntry::new(ErrorCode::ManifestBlobUnknown);
+    let listed = digests.iter().map(|digest| entry().with_detail(digest.to_string()));
+    let rest = (unchecked > 0).then(|| {
+        let message = format!("{unchecked} more references of the manifest were not checked");
+        entry().with_message(&message)
+    });
+    listed.chain(rest).collect()
 }
 
 /// A body that did not come whole. Nobody may be there to read this.

@@ -1,7 +1,8 @@
 //! Manifests kept in memory.
 //!
 //! Only what cannot lie: the bytes under a digest, and what kind of manifest they are. Whether a repository has the
-//! manifest is asked of the store each time, since another process may have deleted it.
+//! manifest is asked of the store each time, since another process may have deleted it. Of long manifests only the kind is
+//! cached, so that they are scanned for it once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,8 +16,8 @@ use wharf_oci::{Digest, ManifestKind};
 /// thousand or more.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// The longest manifest that is kept: one of a few huge ones must not push out the many that are asked for.
-const LONGEST_KEPT: usize = 128 * 1024;
+/// The longest manifest whose bytes are cached: one of a few huge ones must not push out the many that are asked for.
+const LONGEST_CACHED: usize = 128 * 1024;
 
 /// What an entry costs besides the manifest's bytes.
 const ENTRY_BYTES: u64 = 192;
@@ -31,16 +32,24 @@ pub(crate) struct Known {
     pub(crate) bytes: Bytes,
 }
 
+/// What is cached of a manifest.
+#[derive(Debug, Clone)]
+pub(crate) struct CachedManifest {
+    pub(crate) kind: ManifestKind,
+    /// `None` if there are too many of them.
+    pub(crate) bytes: Option<Bytes>,
+}
+
 /// Manifests by digest. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct ManifestCache(Arc<Cache<Digest, Known, ByBytes>>);
+pub(crate) struct ManifestCache(Arc<Cache<Digest, CachedManifest, ByBytes>>);
 
 #[derive(Clone)]
 struct ByBytes;
 
-impl Weighter<Digest, Known> for ByBytes {
-    fn weight(&self, _digest: &Digest, known: &Known) -> u64 {
-        known.bytes.len() as u64 + ENTRY_BYTES
+impl Weighter<Digest, CachedManifest> for ByBytes {
+    fn weight(&self, _digest: &Digest, cached: &CachedManifest) -> u64 {
+        cached.bytes.as_ref().map_or(0, Bytes::len) as u64 + ENTRY_BYTES
     }
 }
 
@@ -53,17 +62,14 @@ impl Default for ManifestCache {
 }
 
 impl ManifestCache {
-    pub(crate) fn get(&self, digest: &Digest) -> Option<Known> {
+    pub(crate) fn get(&self, digest: &Digest) -> Option<CachedManifest> {
         self.0.get(digest)
     }
 
-    pub(crate) fn keep(&self, digest: Digest, known: &Known) {
-        if known.bytes.len() > LONGEST_KEPT {
-            return;
-        }
+    pub(crate) fn insert(&self, digest: Digest, known: &Known) {
         // A copy of its own: the bytes may be a part of something much longer.
-        let bytes = Bytes::copy_from_slice(&known.bytes);
-        self.0.insert(digest, Known { kind: known.kind, bytes });
+        let bytes = (known.bytes.len() <= LONGEST_CACHED).then(|| Bytes::copy_from_slice(&known.bytes));
+        self.0.insert(digest, CachedManifest { kind: known.kind, bytes });
     }
 }
 
@@ -81,17 +87,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_memory_is_bounded_and_a_huge_manifest_is_not_kept() {
+    fn its_memory_is_bounded_and_of_a_huge_manifest_only_the_kind_is_cached() {
         let cache = ManifestCache::default();
         let known =
             |length: usize| Known { kind: ManifestKind::OciImage, bytes: Bytes::from(vec![b' '; length]) };
         for number in 0..1000_u32 {
-            cache.keep(Digest::of(&number.to_le_bytes()), &known(64 * 1024));
+            cache.insert(Digest::of(&number.to_le_bytes()), &known(64 * 1024));
         }
         assert!(cache.0.weight() <= CACHE_BYTES, "{cache:?}");
         assert!(cache.0.len() > 100, "{cache:?}");
         let huge = Digest::of(b"huge");
-        cache.keep(huge, &known(LONGEST_KEPT + 1));
-        assert!(cache.get(&huge).is_none());
+        cache.insert(huge, &known(LONGEST_CACHED + 1));
+        let cached = cache.get(&huge).unwrap();
+        assert_eq!((cached.kind, cached.bytes), (ManifestKind::OciImage, None));
     }
 }

@@ -1,9 +1,12 @@
 //! Whether a manifest has all it needs.
+//!
+//! Nothing is changed by a check, so it may be dropped at any await.
 
 use std::collections::HashSet;
 
 use futures_util::future::join;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::task::coop::consume_budget;
 use wharf_oci::{Descriptor, Digest, Manifest, RepositoryName};
 use wharf_store::{FoundLink, Held, HeldLink, Hold, LinkKind};
 
@@ -11,8 +14,12 @@ use crate::error::{Error, Result};
 use crate::registry::Registry;
 use crate::validation::{Missing, Validation};
 
-/// How many references are looked for at once.
+/// How many references are checked at once.
 const CONCURRENCY: usize = 16;
+
+/// A check stops after this many missing references. Most clients push one manifest after all its blobs, so one missing
+/// reference says as much as all; and what an error lists must not grow with the manifest.
+const MISSING_LISTED: usize = 100;
 
 /// What must be in the repository.
 enum Needed {
@@ -22,53 +29,63 @@ enum Needed {
 
 /// A manifest that may be put.
 pub(super) struct Checked {
+    pub(super) manifest: Manifest,
     /// Everything it references.
     pub(super) references: Vec<Digest>,
     /// Keep a collector from taking any of that before the manifest is there to speak for it.
     pub(super) holds: Vec<Hold>,
 }
 
-/// What was found of one reference.
-enum Looked {
-    There(Hold),
+/// The result of checking one reference.
+enum Reference {
+    Present(Hold),
     Missing(Digest),
 }
 
 impl Registry {
     /// Finds out whether the manifest may be put.
-    pub(super) async fn check(&self, repository: &RepositoryName, manifest: &Manifest) -> Result<Checked> {
-        if let Some(reason) = self.validation().class_refused(manifest) {
+    pub(super) async fn check(&self, repository: &RepositoryName, manifest: Manifest) -> Result<Checked> {
+        if let Some(reason) = self.validation().class_refused(&manifest) {
             return Err(Error::ClassRefused { reason });
         }
-        let mut needed = needed(self.validation(), manifest)?;
+        let (found, limit) = (manifest.references().count() + manifest.children().len(), self.limits());
+        if found > limit.manifest_references {
+            return Err(Error::TooManyReferences { found, limit: limit.manifest_references });
+        }
+        let mut needed = needed(self.validation(), &manifest)?;
         if self.validation().missing == Missing::Allow {
             needed.clear();
         }
-        let looked: Vec<Looked> = stream::iter(needed)
-            .map(|needed| self.look(repository, needed))
-            .buffered(CONCURRENCY)
-            .try_collect()
-            .await?;
+        let count = needed.len();
+        let checks = stream::iter(needed).map(|needed| self.check_reference(repository, needed));
+        let mut checks = checks.buffered(CONCURRENCY);
         let (mut holds, mut digests) = (Vec::new(), Vec::new());
-        for looked in looked {
-            match looked {
-                Looked::There(hold) => holds.push(hold),
-                Looked::Missing(digest) => digests.push(digest),
+        while let Some(reference) = checks.try_next().await? {
+            match reference {
+                Reference::Present(hold) => holds.push(hold),
+                Reference::Missing(digest) => digests.push(digest),
+            }
+            if digests.len() == MISSING_LISTED {
+                break;
             }
         }
         if !digests.is_empty() {
-            return Err(Error::ReferencesUnknown { repository: repository.clone(), digests });
+            let unchecked = count - holds.len() - digests.len();
+            return Err(Error::ReferencesUnknown { repository: repository.clone(), digests, unchecked });
         }
         let references = manifest.references().chain(manifest.children());
-        Ok(Checked { references: references.map(|descriptor| descriptor.digest).collect(), holds })
+        let references = references.map(|descriptor| descriptor.digest).collect();
+        Ok(Checked { manifest, references, holds })
     }
 
-    async fn look(&self, repository: &RepositoryName, needed: Needed) -> Result<Looked> {
+    async fn check_reference(&self, repository: &RepositoryName, needed: Needed) -> Result<Reference> {
+        // A store that answers from memory never waits, and thousands of references would be one long poll.
+        consume_budget().await;
         let (Needed::Blob(digest) | Needed::Child(digest)) = needed;
         // A link leads to what it is called after, but for those of an older registry: both are read together.
         let (found, seen) = join(self.found(repository, &needed), self.blobs().stat(&digest)).await;
         let Some((kind, found)) = found? else {
-            return Ok(Looked::Missing(digest));
+            return Ok(Reference::Missing(digest));
         };
         let content = found.content;
         let seen = if content == digest { seen } else { self.blobs().stat(&content).await };
@@ -77,7 +94,7 @@ impl Registry {
             Err(wharf_store::Error::BlobNotFound { .. }) => {
                 // The client was perhaps told that it is here; the next time it is not, and sends it.
                 self.is_gone(&content).await;
-                return Ok(Looked::Missing(digest));
+                return Ok(Reference::Missing(digest));
             }
             Err(error) => return Err(Error::store(error)),
         };
@@ -85,7 +102,7 @@ impl Registry {
         let link = HeldLink { repository, kind, digest: &digest, found };
         let held = Held { content: &content, seen: &seen, link: Some(link) };
         let hold = self.metadata().hold(&held).await.map_err(Error::store)?;
-        Ok(hold.map_or(Looked::Missing(digest), Looked::There))
+        Ok(hold.map_or(Reference::Missing(digest), Reference::Present))
     }
 
     /// What the repository has under the digest.

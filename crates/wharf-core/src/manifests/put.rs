@@ -5,6 +5,7 @@ use wharf_oci::{Digest, Manifest, MediaType, Reference, RepositoryName, Tag};
 use wharf_store::{Expect, ManifestFacts, TagWrite};
 
 use super::check::Checked;
+use crate::compute::compute;
 use crate::error::{Error, Result};
 use crate::events::EventKind;
 use crate::registry::{Cause, Registry};
@@ -39,23 +40,34 @@ pub struct ManifestPut {
 
 impl Registry {
     /// Stores a manifest that has all it needs, and makes it visible: itself, its entry among the referrers, its tags.
+    ///
+    /// Dropped while the manifest is being checked, it ends there. What comes then changes something and runs to its end.
     pub async fn put_manifest(
         &self,
         cause: &Cause,
         repository: &RepositoryName,
         put: PutManifest,
     ) -> Result<ManifestPut> {
-        let (registry, cause, repository) = (self.clone(), cause.clone(), repository.clone());
-        self.tasks().run(async move { registry.put(&cause, &repository, put).await }).await
-    }
-
-    async fn put(&self, cause: &Cause, repository: &RepositoryName, put: PutManifest) -> Result<ManifestPut> {
-        let digest = verified_digest(&put)?;
-        let manifest = Manifest::parse(&put.bytes, put.content_type.as_ref())?;
-        let Checked { references, holds: _holds } = self.check(repository, &manifest).await?;
-
+        let (parsed, put) = compute(put.bytes.len(), move || (parsed(&put), put)).await;
+        let (digest, manifest) = parsed?;
+        let checked = self.check(repository, manifest).await?;
         self.check_immutable(repository, &put.immutable, &digest).await?;
 
+        let (registry, cause, repository) = (self.clone(), cause.clone(), repository.clone());
+        let publish =
+            async move { registry.publish_manifest(&cause, &repository, put, digest, checked).await };
+        self.tasks().run(publish).await
+    }
+
+    /// Writes a manifest that was checked. The holds of the check end with this.
+    async fn publish_manifest(
+        &self,
+        cause: &Cause,
+        repository: &RepositoryName,
+        put: PutManifest,
+        digest: Digest,
+        Checked { manifest, references, holds }: Checked,
+    ) -> Result<ManifestPut> {
         let size_bytes = put.bytes.len() as u64;
         self.blobs().put(&digest, put.bytes).await.map_err(Error::store)?;
 
@@ -80,6 +92,7 @@ impl Registry {
             tags: &writes,
         };
         let written = self.metadata().put_manifest(&self.change(cause), repository, &facts).await;
+        drop(holds);
         let written = written.map_err(|error| put_error(error, repository))?;
         self.emit(cause, repository, || EventKind::ManifestPushed {
             digest,
@@ -108,6 +121,12 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+/// The digest and the content of what was pushed.
+fn parsed(put: &PutManifest) -> Result<(Digest, Manifest)> {
+    let digest = verified_digest(put)?;
+    Ok((digest, Manifest::parse(&put.bytes, put.content_type.as_ref())?))
 }
 
 /// The digest to keep the manifest under, which its bytes have been found to hash to.

@@ -28,14 +28,20 @@ struct State {
     /// How many calls still succeed; `None`: all.
     left: Option<usize>,
     failed: usize,
+    calls: usize,
     written: Vec<&'static str>,
 }
 
 impl FailingStore {
     /// A registry over this store.
     pub(super) fn registry(&self) -> Registry {
+        self.registry_with(Options::default())
+    }
+
+    /// A registry over this store, with these options.
+    pub(super) fn registry_with(&self, options: Options) -> Registry {
         let metadata = LayoutMetadata::new(Arc::new(self.clone())).with_concurrency(1);
-        Registry::new(Arc::new(self.clone()), Arc::new(metadata), Options::default())
+        Registry::new(Arc::new(self.clone()), Arc::new(metadata), options)
     }
 
     /// The next `calls` succeed and all after them fail.
@@ -50,6 +56,11 @@ impl FailingStore {
         std::mem::take(&mut state.failed)
     }
 
+    /// How many calls were made.
+    pub(super) fn calls(&self) -> usize {
+        self.state.lock().unwrap().calls
+    }
+
     /// What was written since the last call, in order.
     pub(super) fn written(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.state.lock().unwrap().written)
@@ -57,6 +68,7 @@ impl FailingStore {
 
     fn call(&self, operation: &str) -> Result<()> {
         let mut state = self.state.lock().unwrap();
+        state.calls += 1;
         match &mut state.left {
             None => Ok(()),
             Some(0) => {

@@ -125,3 +125,49 @@ async fn a_blob_is_of_any_size() {
     let response = registry.get(format!("/v2/a/blobs/{}", blob.digest)).send().await.expect(200);
     assert!(response.body == blob.bytes);
 }
+
+/// An index of so many members, none of which is there.
+fn index_of_absent(members: usize) -> Manifest {
+    let members: Vec<String> =
+        (0..members).map(|number| format!(r#"{{"digest":"sha256:{number:064x}"}}"#)).collect();
+    let text = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, members.join(","));
+    Manifest::from_bytes(MediaType::OCI_INDEX, text)
+}
+
+#[tokio::test]
+async fn a_manifest_with_too_many_references_is_refused_with_the_name_of_the_limit() {
+    let registry = ScratchRegistry::start().await;
+    for (members, code) in [
+        (10_000, ErrorCode::ManifestBlobUnknown),
+        (10_001, ErrorCode::ManifestInvalid),
+        // As many as fit into a manifest.
+        (48_000, ErrorCode::ManifestInvalid),
+    ] {
+        let manifest = index_of_absent(members);
+        let put = registry.put("/v2/a/manifests/large").header("Content-Type", manifest.media_type.as_str());
+        let response = put.body(manifest.bytes).send().await.expect(400);
+        assert_eq!(response.codes()[0], code);
+        if code == ErrorCode::ManifestInvalid {
+            let expected =
+                format!("the manifest has {members} references; the limit `manifest_references` is 10000");
+            assert_eq!(response.json()["errors"][0]["detail"], expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_lists_a_hundred_missing_references_and_counts_the_rest() {
+    let registry = ScratchRegistry::start().await;
+    let manifest = index_of_absent(10_000);
+    let put = registry.put("/v2/a/manifests/large").header("Content-Type", manifest.media_type.as_str());
+    let response = put.body(manifest.bytes).send().await.expect(400);
+    assert!(response.body.len() < 32 * 1024, "{} bytes", response.body.len());
+    let body = response.json();
+    let errors = body["errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 101);
+    for (number, error) in errors[..100].iter().enumerate() {
+        assert_eq!(error["detail"], format!("sha256:{number:064x}"));
+    }
+    assert_eq!(errors[100]["code"], "MANIFEST_BLOB_UNKNOWN");
+    assert_eq!(errors[100]["message"], "9900 more references of the manifest were not checked");
+}

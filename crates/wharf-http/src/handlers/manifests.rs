@@ -4,9 +4,7 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Response, StatusCode};
 use wharf_auth::{Access, Delete, Pull, Push};
 use wharf_core::{PutManifest, StoredManifest};
-use wharf_oci::{
-    Digest, ErrorCode, Manifest, ManifestKind, MediaType, Reference, RepositoryName, Tag, manifest_path,
-};
+use wharf_oci::{Digest, ErrorCode, ManifestKind, MediaType, Reference, RepositoryName, Tag, manifest_path};
 
 use crate::body::Body;
 use crate::context::Cx;
@@ -116,7 +114,7 @@ async fn amd64_child(
     repository: &RepositoryName,
     list: &StoredManifest,
 ) -> Result<StoredManifest, ApiError> {
-    let parsed = Manifest::parse(&list.bytes, None).map_err(wharf_core::Error::from)?;
+    let parsed = list.parse().await?;
     let child = parsed.children().iter().find(|child| {
         child
             .platform

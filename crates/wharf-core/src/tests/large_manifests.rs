@@ -1,0 +1,103 @@
+//! Manifests with very many references: bounded, cancelled with their request, and fair to others.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::FutureExt;
+use futures_util::future::{Either, select};
+
+use super::failing::FailingStore;
+use super::*;
+
+/// An index of so many members, none of which is in the repository.
+fn index_of_absent(members: usize) -> Value {
+    let members: Vec<Value> =
+        (0..members).map(|number| json!({ "digest": Digest::of(&number.to_le_bytes()) })).collect();
+    index(&members)
+}
+
+#[tokio::test]
+async fn the_check_of_a_large_manifest_yields_to_the_runtime() {
+    let (store, name) = (FailingStore::default(), repo("a"));
+    let registry = store.registry();
+    push_blob(&registry, &name, b"{}").await;
+    let mut layers = Vec::new();
+    for number in 0..2000_usize {
+        layers.push(layer(&number.to_le_bytes()));
+        push_blob(&registry, &name, &number.to_le_bytes()).await;
+    }
+
+    let yields = AtomicUsize::new(0);
+    let others = async {
+        loop {
+            yields.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    };
+    let put = try_put(&registry, &name, to_put(tag("v1"), &image(&layers)));
+    match select(pin!(put), pin!(others)).await {
+        Either::Left((put, _)) => drop(put.unwrap()),
+        Either::Right(_) => unreachable!("the others never end"),
+    }
+
+    assert!(yields.into_inner() >= 10);
+}
+
+#[tokio::test]
+async fn a_check_ends_when_its_caller_has_gone() {
+    let (store, name) = (FailingStore::default(), repo("a"));
+    let registry = store.registry();
+    push_blob(&registry, &name, b"{}").await;
+
+    let put = try_put(&registry, &name, to_put(tag("v1"), &index_of_absent(5000)));
+    assert!(put.now_or_never().is_none(), "it does not yield");
+
+    assert_eq!(registry.tasks().running(), 0);
+    let calls = store.calls();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.calls(), calls);
+}
+
+#[tokio::test]
+async fn a_manifest_with_more_references_than_the_limit_is_rejected_before_any_is_checked() {
+    let limits = Limits { manifest_references: 3 };
+    let store = FailingStore::default();
+    let registry = store.registry_with(Options { limits, ..Options::default() });
+    let name = repo("a");
+    push_blob(&registry, &name, b"{}").await;
+    push_blob(&registry, &name, b"layer").await;
+    // The config counts, and a repeated layer as often as it is there.
+    let image_of = |layers: usize| image(&vec![layer(b"layer"); layers]);
+    try_put(&registry, &name, to_put(tag("v1"), &image_of(2))).await.unwrap();
+
+    let calls = store.calls();
+    for (manifest, expected) in [(image_of(3), 4), (index_of_absent(5), 5)] {
+        let error = try_put(&registry, &name, to_put(tag("v2"), &manifest)).await.unwrap_err();
+        match error {
+            Error::TooManyReferences { found, limit: 3 } => assert_eq!(found, expected),
+            error => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(store.calls(), calls);
+}
+
+#[tokio::test]
+async fn a_check_stops_at_a_hundred_missing_references_and_counts_the_rest() {
+    let (store, name) = (FailingStore::default(), repo("a"));
+    let registry = store.registry();
+    for (members, listed, rest) in [(99, 99, 0), (100, 100, 0), (101, 100, 1), (5000, 100, 4900)] {
+        let manifest = index_of_absent(members);
+        let calls = store.calls();
+        match try_put(&registry, &name, to_put(tag("v1"), &manifest)).await {
+            Err(Error::ReferencesUnknown { digests, unchecked, .. }) => {
+                let expected: Vec<Digest> =
+                    (0..listed).map(|number: usize| Digest::of(&number.to_le_bytes())).collect();
+                assert_eq!((digests, unchecked), (expected, rest));
+            }
+            answer => panic!("{answer:?}"),
+        }
+        assert!(store.calls() - calls < 500, "{members} members");
+    }
+}
