@@ -1,7 +1,7 @@
 //! Rule 1: a blob is removed from a directory while clients publish it, rely on it and read it.
 //!
 //! The collector's mark is over: the blob is old, and no manifest needed it then. No lock is taken. The names of the steps
-//! are those of [`step`]; a file is opened, its time is read through the handle, and only names change under an open file.
+//! are those of [`step`]. Names change under an open file, and its time can be read and set through the handle.
 //!
 //! | Actor | In the code |
 //! |---|---|
@@ -25,15 +25,19 @@ pub mod step {
     pub const PUBLISH: &str = "rename over data";
     /// `data` is opened.
     pub const OPEN_DATA: &str = "open data";
-    /// The time of the file behind the handle is read.
+    /// The time of `data` is read, by a remover through the name, by a holder through the open file.
     pub const STAT_DATA: &str = "stat data";
+    /// Whether there is a file by the name `data`.
+    pub const FIND_DATA: &str = "find data";
     /// `data` becomes `data.removing-<id>`, whatever file it leads to by now.
     pub const RENAME_ASIDE: &str = "rename aside";
     /// `data.removing-<id>` is opened anew.
     pub const REOPEN_ASIDE: &str = "reopen aside";
     /// The time of the reopened file is read.
     pub const STAT_ASIDE: &str = "stat aside";
-    /// The file aside gets the name `data` again, if no other file has it.
+    /// The file aside is renamed to `data`, if no other file has that name.
+    pub const PUT_BACK: &str = "put back";
+    /// The file aside gets the name `data` as well, if no other file has it.
     pub const LINK_BACK: &str = "link back";
     /// The name aside is removed.
     pub const UNLINK_ASIDE: &str = "unlink aside";
@@ -57,6 +61,18 @@ pub mod step {
 
 /// A file by its number. 0 is the one that the collector wants to remove; a publisher's is its own number plus one.
 pub type File = u8;
+
+/// Files aside that a listing has found, a bit for each actor that renamed one aside.
+pub type Listed = u8;
+
+/// How a remover puts back a young file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutBack {
+    /// By `RENAME_NOREPLACE`, in one step.
+    Rename,
+    /// By `link` and then `unlink`, on file systems without that.
+    Link,
+}
 
 /// The folder of one blob.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -101,9 +117,13 @@ pub struct Parts {
     pub verify_young: bool,
     /// A holder that finds the file aside links it back before it relies on it.
     pub link_back: bool,
-    /// After how many failed attempts, at `data`, aside, at `data` and so on, a reader or a holder answers that the blob is
-    /// absent. Each remover at work may cost it two attempts, and so may a publisher cost a holder.
-    pub attempts: u8,
+    /// After how many failed attempts, at `data`, aside, at `data` and so on, a reader answers that the blob is absent. Each
+    /// remover at work may cost it two.
+    pub reader_attempts: u8,
+    /// The same of a holder. A publisher may cost it an attempt, too.
+    pub holder_attempts: u8,
+    /// How a remover puts back a young file. Each way is right.
+    pub put_back: PutBack,
     /// The next sweep unlinks a file aside only if it has seen it before it linked it back.
     pub see_before_unlink: bool,
 }
@@ -126,7 +146,9 @@ impl Default for Parts {
             verify_name: true,
             verify_young: true,
             link_back: true,
-            attempts: 5,
+            reader_attempts: 5,
+            holder_attempts: 5,
+            put_back: PutBack::Rename,
             see_before_unlink: true,
         }
     }
@@ -159,7 +181,7 @@ impl Protocol for BlobOnDisk {
         match step {
             Role::Publisher(at) => at.name(),
             Role::Holder(at) => at.name(),
-            Role::Remover(at) => at.name(),
+            Role::Remover(at) => at.name(&self.parts),
             Role::NextSweep(at) => at.name(),
             Role::Reader(at) => at.name(),
         }
@@ -168,12 +190,15 @@ impl Protocol for BlobOnDisk {
     fn outcomes(&self, folder: &Folder, me: usize, step: &Role) -> Vec<Outcome<Self>> {
         let parts = &self.parts;
         match *step {
-            Role::Holder(Holder::ReadFolder(search)) => {
-                each_aside(folder, |aside| Role::Holder(Holder::found_aside(search, aside, parts)))
-            }
-            Role::Reader(Reader::ReadFolder(search)) => {
-                each_aside(folder, |aside| Role::Reader(Reader::found_aside(search, aside, parts)))
-            }
+            Role::Holder(Holder::LinkBack(search, listed)) => each(listed, |aside, rest| {
+                Outcome::only(folder, |folder: &mut Folder| {
+                    Some(Role::Holder(Holder::link_back(search, aside, rest, folder)))
+                })
+            }),
+            Role::Reader(Reader::OpenAside(search, listed)) => each(listed, |aside, rest| {
+                let next = Reader::open_aside(search, aside, rest, folder, parts);
+                vec![Outcome { shared: folder.clone(), next: next.map(Role::Reader) }]
+            }),
             Role::Publisher(at) => Outcome::only(folder, |folder| at.step(folder, me).map(Role::Publisher)),
             Role::Holder(at) => Outcome::only(folder, |folder| at.step(folder, parts).map(Role::Holder)),
             Role::Remover(at) => {
@@ -209,14 +234,11 @@ impl Protocol for BlobOnDisk {
     }
 }
 
-/// The outcomes of a listing: one for each file aside, as which of several is found is up to the file system.
-fn each_aside(folder: &Folder, next: impl Fn(Option<usize>) -> Role) -> Vec<Outcome<BlobOnDisk>> {
-    let asides = folder.aside.iter().enumerate().filter(|(_, file)| file.is_some());
-    let mut found: Vec<_> = asides.map(|(id, _)| Some(id)).collect();
-    if found.is_empty() {
-        found.push(None);
-    }
-    found.into_iter().map(|aside| Outcome { shared: folder.clone(), next: Some(next(aside)) }).collect()
+/// The outcomes of a step that acts on one of the files aside that a listing has found. Which one comes first is up to the
+/// file system; `act` also gets those that are left.
+fn each<T>(listed: Listed, act: impl Fn(usize, Listed) -> Vec<T>) -> Vec<T> {
+    let asides = (0..Listed::BITS as usize).filter(|aside| listed & (1 << aside) != 0);
+    asides.flat_map(|aside| act(aside, listed & !(1 << aside))).collect()
 }
 
 // === impl Folder ===
@@ -228,6 +250,12 @@ impl Folder {
 
     fn renew(&mut self, file: File) {
         self.old &= !(1 << file);
+    }
+
+    /// What a listing finds aside.
+    fn list(&self) -> Listed {
+        let asides = self.aside.iter().enumerate().filter(|(_, file)| file.is_some());
+        asides.fold(0, |listed, (aside, _)| listed | 1 << aside)
     }
 
     /// `link(aside, data)`, which does not overwrite; returns whether there is still a file aside.

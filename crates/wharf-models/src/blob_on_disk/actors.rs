@@ -1,6 +1,6 @@
 //! What each actor of rule 1 does, step by step.
 
-use super::{File, Folder, Parts, step};
+use super::{File, Folder, Listed, Parts, PutBack, step};
 
 /// Uploads the blob again: its bytes are synced under another name, and then published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,10 +24,12 @@ pub enum Holder {
     Renew(Search, File),
     /// Checks that `data` still leads to the open file.
     Verify(Search, File),
-    /// Lists the folder in search of a file aside.
+    /// Lists the folder in search of files aside.
     ReadFolder(Search),
-    /// Links that file back.
-    LinkBack(Search, usize),
+    /// Links one of those back.
+    LinkBack(Search, Listed),
+    /// Checks whether there is a file by the name `data` by now.
+    Find(Search),
     /// Publishes what needs the blob.
     Acknowledge,
     /// Answers that the blob is absent.
@@ -37,18 +39,16 @@ pub enum Holder {
 /// Removes the blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Remover {
-    /// Opens `data`.
-    Open,
-    /// Reads the time of the open file, and leaves it alone if it is young.
-    Stat(File),
+    /// Reads the time of `data`, and leaves a young file alone.
+    Stat,
     /// Renames `data` aside.
     RenameAside,
     /// Opens the file aside anew.
     ReopenAside,
     /// Reads its time.
     StatAside(File),
-    /// Links it back, for it is young.
-    LinkBack,
+    /// Puts it back, for it is young.
+    PutBack,
     /// Unlinks the name aside.
     UnlinkAside,
     /// Unlinks `data`: what a remover does that has not renamed it.
@@ -76,10 +76,10 @@ pub enum Reader {
     Begin,
     /// Opens `data`.
     OpenData(Search),
-    /// Lists the folder in search of a file aside.
+    /// Lists the folder in search of files aside.
     ReadFolder(Search),
-    /// Opens that file.
-    OpenAside(Search, usize),
+    /// Opens one of those.
+    OpenAside(Search, Listed),
     /// Answers 404.
     Refuse(Search),
 }
@@ -135,51 +135,55 @@ impl Holder {
             Self::Verify(..) => step::VERIFY_NAME,
             Self::ReadFolder(_) => step::READ_FOLDER,
             Self::LinkBack(..) => step::LINK_BACK,
+            Self::Find(_) => step::FIND_DATA,
             Self::Acknowledge => step::ACKNOWLEDGE,
             Self::Refuse(_) => step::REFUSE,
         }
     }
 
     pub(super) fn step(self, folder: &mut Folder, parts: &Parts) -> Option<Self> {
-        match self {
-            Self::Begin => Some(Self::Open(Search::begin(folder))),
-            Self::Open(search) => Some(match folder.data {
-                Some(file) => Self::Stat(search.anew(), file),
-                None => search.again(parts, Self::ReadFolder, Self::Refuse),
-            }),
-            Self::Stat(search, file) if folder.is_old(file) => Some(Self::Renew(search, file)),
-            Self::Stat(search, file) if parts.verify_young => Some(Self::Verify(search, file)),
-            Self::Stat(..) => Some(Self::Acknowledge),
+        Some(match self {
+            Self::Begin => Self::Open(Search::begin(folder)),
+            Self::Open(search) => match folder.data {
+                Some(file) => Self::Stat(search, file),
+                None => Self::ReadFolder(search.failed()),
+            },
+            Self::Stat(search, file) if folder.is_old(file) => Self::Renew(search, file),
+            Self::Stat(search, file) if parts.verify_young => Self::Verify(search, file),
+            Self::Stat(..) => Self::Acknowledge,
             Self::Renew(search, file) => {
                 folder.renew(file);
-                Some(if parts.verify_name { Self::Verify(search, file) } else { Self::Acknowledge })
+                if parts.verify_name { Self::Verify(search, file) } else { Self::Acknowledge }
             }
-            Self::Verify(_, file) if folder.data == Some(file) => Some(Self::Acknowledge),
-            Self::Verify(search, _) => Some(search.again(parts, Self::ReadFolder, Self::Refuse)),
-            // Its outcomes are as many as there are files aside: see `found_aside`.
-            Self::ReadFolder(_) => None,
-            Self::LinkBack(..) if !parts.link_back => Some(Self::Acknowledge),
-            Self::LinkBack(search, aside) => Some(match folder.link_back(aside) {
-                true => Self::Open(search.anew()),
-                false => search.again(parts, Self::Open, Self::Refuse),
-            }),
+            Self::Verify(_, file) if folder.data == Some(file) => Self::Acknowledge,
+            Self::Verify(search, _) => Self::ReadFolder(search.failed()),
+            Self::ReadFolder(search) => match folder.list() {
+                0 => Self::Find(search.failed()),
+                _ if !parts.link_back => Self::Acknowledge,
+                listed => Self::LinkBack(search, listed),
+            },
+            Self::Find(search) if folder.data.is_some() => Self::Open(search.anew()),
+            Self::Find(search) if search.failed().attempts < parts.holder_attempts => {
+                Self::ReadFolder(search.failed())
+            }
+            Self::Find(search) => Self::Refuse(search),
             Self::Acknowledge => {
                 folder.acknowledged = true;
-                None
+                return None;
             }
             Self::Refuse(search) => {
                 folder.missed |= search.owed;
-                None
+                return None;
             }
-        }
+            // Its outcomes are as many as there are files aside: see `link_back`.
+            Self::LinkBack(..) => return None,
+        })
     }
 
-    /// What follows [`ReadFolder`](Self::ReadFolder).
-    pub(super) fn found_aside(search: Search, aside: Option<usize>, parts: &Parts) -> Self {
-        match aside {
-            Some(aside) => Self::LinkBack(search, aside),
-            None => search.again(parts, Self::Open, Self::Refuse),
-        }
+    /// Links back the file `aside`; `rest` are the others that were listed.
+    pub(super) fn link_back(search: Search, aside: usize, rest: Listed, folder: &mut Folder) -> Self {
+        folder.link_back(aside);
+        if rest == 0 { Self::Open(search.anew()) } else { Self::LinkBack(search, rest) }
     }
 }
 
@@ -187,16 +191,18 @@ impl Holder {
 
 impl Remover {
     /// The first step.
-    pub const FIRST: Self = Self::Open;
+    pub const FIRST: Self = Self::Stat;
 
-    pub(super) fn name(self) -> &'static str {
+    pub(super) fn name(self, parts: &Parts) -> &'static str {
         match self {
-            Self::Open => step::OPEN_DATA,
-            Self::Stat(_) => step::STAT_DATA,
+            Self::Stat => step::STAT_DATA,
             Self::RenameAside => step::RENAME_ASIDE,
             Self::ReopenAside => step::REOPEN_ASIDE,
             Self::StatAside(_) => step::STAT_ASIDE,
-            Self::LinkBack => step::LINK_BACK,
+            Self::PutBack => match parts.put_back {
+                PutBack::Rename => step::PUT_BACK,
+                PutBack::Link => step::LINK_BACK,
+            },
             Self::UnlinkAside => step::UNLINK_ASIDE,
             Self::UnlinkData => step::UNLINK_DATA,
         }
@@ -204,18 +210,24 @@ impl Remover {
 
     pub(super) fn step(self, folder: &mut Folder, me: usize, parts: &Parts) -> Option<Self> {
         match self {
-            Self::Open => folder.data.map(Self::Stat),
-            Self::Stat(file) if !folder.is_old(file) => None,
-            Self::Stat(_) if parts.rename_aside => Some(Self::RenameAside),
-            Self::Stat(_) => Some(Self::UnlinkData),
+            Self::Stat if !folder.data.is_some_and(|file| folder.is_old(file)) => None,
+            Self::Stat if parts.rename_aside => Some(Self::RenameAside),
+            Self::Stat => Some(Self::UnlinkData),
             Self::RenameAside => {
                 folder.aside[me] = Some(folder.data.take()?);
                 Some(if parts.stat_aside { Self::ReopenAside } else { Self::UnlinkAside })
             }
             Self::ReopenAside => folder.aside[me].map(Self::StatAside),
             Self::StatAside(file) if folder.is_old(file) => Some(Self::UnlinkAside),
-            Self::StatAside(_) => Some(Self::LinkBack),
-            Self::LinkBack => folder.link_back(me).then_some(Self::UnlinkAside),
+            Self::StatAside(_) => Some(Self::PutBack),
+            Self::PutBack if parts.put_back == PutBack::Link => {
+                folder.link_back(me).then_some(Self::UnlinkAside)
+            }
+            Self::PutBack if folder.data.is_some() => folder.aside[me].is_some().then_some(Self::UnlinkAside),
+            Self::PutBack => {
+                folder.data = folder.aside[me].take();
+                None
+            }
             Self::UnlinkAside => {
                 folder.aside[me] = None;
                 None
@@ -277,11 +289,13 @@ impl Reader {
         match self {
             Self::Begin => Some(Self::OpenData(Search::begin(folder))),
             Self::OpenData(_) if folder.data.is_some() => None,
-            Self::OpenData(search) => Some(search.again(parts, Self::ReadFolder, Self::Refuse)),
-            // Its outcomes are as many as there are files aside: see `found_aside`.
-            Self::ReadFolder(_) => None,
-            Self::OpenAside(_, aside) if folder.aside[aside].is_some() => None,
-            Self::OpenAside(search, _) => Some(search.again(parts, Self::OpenData, Self::Refuse)),
+            Self::OpenData(search) => Some(search.go_on(parts, Self::ReadFolder)),
+            Self::ReadFolder(search) => Some(match folder.list() {
+                0 => search.go_on(parts, Self::OpenData),
+                listed => Self::OpenAside(search, listed),
+            }),
+            // Its outcomes are as many as there are files aside: see `open_aside`.
+            Self::OpenAside(..) => None,
             Self::Refuse(search) => {
                 folder.missed |= search.owed;
                 None
@@ -289,11 +303,18 @@ impl Reader {
         }
     }
 
-    /// What follows [`ReadFolder`](Self::ReadFolder).
-    pub(super) fn found_aside(search: Search, aside: Option<usize>, parts: &Parts) -> Self {
-        match aside {
-            Some(aside) => Self::OpenAside(search, aside),
-            None => search.again(parts, Self::OpenData, Self::Refuse),
+    /// Opens the file `aside`; `rest` are the others that were listed. `None` if that has found the blob.
+    pub(super) fn open_aside(
+        search: Search,
+        aside: usize,
+        rest: Listed,
+        folder: &Folder,
+        parts: &Parts,
+    ) -> Option<Self> {
+        match folder.aside[aside] {
+            Some(_) => None,
+            None if rest != 0 => Some(Self::OpenAside(search, rest)),
+            None => Some(search.go_on(parts, Self::OpenData)),
         }
     }
 }
@@ -310,9 +331,14 @@ impl Search {
         Self { attempts: 0, ..self }
     }
 
-    /// After a failed attempt: the next one, or the answer that the blob is absent.
-    fn again<S>(self, parts: &Parts, next: fn(Self) -> S, refuse: fn(Self) -> S) -> S {
-        let search = Self { attempts: self.attempts + 1, ..self };
-        if search.attempts < parts.attempts { next(search) } else { refuse(search) }
+    /// After a failed attempt.
+    fn failed(self) -> Self {
+        Self { attempts: self.attempts + 1, ..self }
+    }
+
+    /// After a reader's failed attempt: the next one, or the answer that the blob is absent.
+    fn go_on(self, parts: &Parts, next: fn(Self) -> Reader) -> Reader {
+        let search = self.failed();
+        if search.attempts < parts.reader_attempts { next(search) } else { Reader::Refuse(search) }
     }
 }

@@ -93,22 +93,34 @@ fn a_holder_that_trusts_a_file_aside_loses_a_blob() {
 
 #[test]
 fn a_reader_with_two_attempts_misses_a_blob() {
-    breaks([R, H, L], Parts { attempts: 2, ..Parts::default() }, MISSED);
+    breaks([R, H, L], Parts { reader_attempts: 2, ..Parts::default() }, MISSED);
 }
 
 #[test]
 fn three_attempts_are_enough_for_a_reader_beside_one_remover() {
-    expect::holds(BlobOnDisk::new(vec![R, H, P, L], Parts { attempts: 3, ..Parts::default() }));
+    expect::holds(BlobOnDisk::new(vec![R, H, P, L], Parts { reader_attempts: 3, ..Parts::default() }));
 }
 
 #[test]
 fn a_reader_with_fewer_than_five_attempts_misses_a_blob_beside_two_removers() {
-    for attempts in [3, 4] {
-        breaks([R, Q, H, L], Parts { attempts, ..Parts::default() }, MISSED);
+    for reader_attempts in [3, 4] {
+        breaks([R, Q, H, L], Parts { reader_attempts, ..Parts::default() }, MISSED);
     }
 }
 
 #[test]
 fn a_holder_with_three_attempts_refuses_a_blob_that_is_published_and_removed_beside_it() {
-    breaks([P, H, K, R], Parts { attempts: 3, ..Parts::default() }, MISSED);
+    breaks([P, H, K, R], Parts { holder_attempts: 3, ..Parts::default() }, MISSED);
+}
+
+#[test]
+fn a_remover_may_put_back_by_a_link_where_it_cannot_by_a_rename() {
+    let parts = Parts { put_back: PutBack::Link, ..Parts::default() };
+    expect::holds(BlobOnDisk::new(vec![P, H, K, R], parts));
+    expect::holds(BlobOnDisk::new(vec![R.may_be_killed(), Q, N, H, L], parts));
+}
+
+#[test]
+fn two_removers_of_which_one_is_killed_and_the_next_sweep_lose_and_hide_nothing() {
+    holds([R.may_be_killed(), Q, N, H, P, L]);
 }
