@@ -4,6 +4,7 @@ pub mod blob_in_bucket;
 pub mod blob_on_disk;
 mod interleavings;
 mod protocol;
+pub mod replay;
 pub mod tags_in_bucket;
 pub mod tags_on_disk;
 
