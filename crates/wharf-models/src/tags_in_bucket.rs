@@ -1,45 +1,53 @@
 //! Rule 3: a manifest is deleted from a bucket while it, or another one, is pushed to its tag.
 //!
-//! The store has manifest A under tag `t`. There are no locks: each request to the bucket is atomic, and a removal of a tag
-//! carries a condition. A tag whose revision link is missing counts as absent, and so does an empty tag link.
+//! The store has manifest A, its entry among the referrers of its subject, and one tag. There are no locks: each request to the
+//! bucket is atomic, and a conditional one compares contents, as an ETag does. A tag whose revision link is missing counts as
+//! absent, and so does an empty tag link.
 //!
 //! | Actor | In the code |
 //! |---|---|
-//! | [`Role::PushSame`] | `LayoutMetadata::put_manifest` of A with tag `t` |
-//! | [`Role::PushOther`] | `LayoutMetadata::put_manifest` of B with tag `t` |
-//! | [`Role::PushByDigest`] | `LayoutMetadata::put_manifest` of A without a tag |
-//! | [`Role::Delete`] | `LayoutMetadata::delete_manifest` of A; its tag steps are `remove_tags_of` and `Objects::remove_if` |
+//! | [`Push`] | `LayoutMetadata::put_manifest`; a conditional write of its tag is `write_tag` |
+//! | [`Delete`] | `LayoutMetadata::delete_manifest` of A; its tag steps are `remove_tags_of` and `Objects::remove_if` |
 
+mod delete;
+mod push;
 #[cfg(test)]
 mod tests;
+
+pub use delete::{Delete, DeleteStep, Pass};
+pub use push::{Manifest, Push, TagWrite};
 
 use crate::protocol::{Actor, Outcome, Protocol, State};
 
 /// Names of the steps.
 pub mod step {
-    /// A's revision link is written.
+    /// The manifest's revision link is written.
     pub const PUT_REVISION: &str = "put revision link";
-    /// The tag's link is written.
+    /// The manifest's entry among the referrers of its subject is written.
+    pub const PUT_REFERRER: &str = "put referrer link";
+    /// The tag's link is written, on its condition if it has one.
     pub const PUT_TAG: &str = "put tag link";
-    /// Whether the revision link is still there.
+    /// Whether a manifest's revision link is there.
     pub const GET_REVISION: &str = "get revision link";
     /// What the tag means.
     pub const GET_TAG: &str = "get tag link";
-    /// The tag is removed if it still means A.
+    /// The tag is removed if it still has the value that was read.
     pub const REMOVE_TAG: &str = "remove_if tag link";
+    /// The manifest's entry among the referrers is removed.
+    pub const REMOVE_REFERRER: &str = "remove referrer link";
     /// The revision link is removed.
     pub const REMOVE_REVISION: &str = "remove revision link";
     /// The request is answered with success.
     pub const ACKNOWLEDGE: &str = "acknowledge";
+    /// The request is refused: the condition of its tag does not hold.
+    pub const REFUSE: &str = "refuse";
 }
 
 /// What the tag link holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tag {
-    /// The manifest that is deleted.
-    A,
-    /// Another manifest.
-    B,
+    /// The digest of a manifest.
+    Means(Manifest),
     /// No bytes: counts as absent.
     Empty,
     /// There is no tag link.
@@ -53,66 +61,27 @@ pub struct Bucket {
     pub revision: bool,
     /// The tag link.
     pub tag: Tag,
-    /// The tag was last written while the revision link was missing, and neither was written since.
+    /// The tag was last written while its revision link was missing, and neither was written since.
     tag_without_manifest: bool,
     /// A push of A to the tag was acknowledged.
-    same_pushed: bool,
-    /// A push of B to the tag was acknowledged.
-    other_pushed: bool,
+    pushed: bool,
+    /// A push of another manifest to the tag was acknowledged.
+    pushed_other: bool,
     /// A push of A under its digest was acknowledged.
     pushed_by_digest: bool,
     /// A delete of A was acknowledged.
     deleted: bool,
+    /// A promise that a single step has broken.
+    broken: Option<&'static str>,
 }
 
 /// What each actor does, and how far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// Pushes A to the tag.
-    PushSame(PushSame),
-    /// Pushes B to the tag; its revision link is not modelled, as no actor deletes it.
-    PushOther(PushOther),
-    /// Pushes A under its digest alone.
-    PushByDigest,
-    /// Deletes A, by the given way to remove a tag.
-    Delete(TagRemoval, Delete),
-}
-
-/// Pushes A to the tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the step of the same name")]
-pub enum PushSame {
-    PutRevision,
-    PutTag,
-    GetRevision,
-    Acknowledge,
-}
-
-/// Pushes B to the tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the step of the same name")]
-pub enum PushOther {
-    PutTag,
-    Acknowledge,
-}
-
-/// Deletes A.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "each is the step of the same name")]
-pub enum Delete {
-    GetTag(Pass),
-    RemoveTag(Pass),
-    RemoveRevision,
-    Acknowledge,
-}
-
-/// Which pass over the tags. The rule has one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Pass {
-    /// Before the revision link is removed, if the order is right.
-    First,
-    /// After that. No correct delete has it.
-    Second,
+    /// Pushes a manifest.
+    Push(Push),
+    /// Deletes A.
+    Delete(Delete),
 }
 
 /// How a delete removes a tag.
@@ -144,6 +113,9 @@ pub struct Parts {
     pub second_pass: bool,
     /// A push reads the revision link again after it wrote the tag, and begins anew where it has gone.
     pub push_checks_revision: bool,
+    /// A write on the condition that the tag is absent replaces a tag whose revision link is missing. The rule forbids it: a
+    /// push that is under way may be about to write both again, with the same contents.
+    pub replace_dangling: bool,
 }
 
 /// The rule, with the actors that take part.
@@ -158,38 +130,29 @@ pub struct TagsInBucket {
 impl Default for Parts {
     /// The rule as it is built.
     fn default() -> Self {
-        Self { delete_order: DeleteOrder::RevisionLast, second_pass: false, push_checks_revision: true }
+        Self {
+            delete_order: DeleteOrder::RevisionLast,
+            second_pass: false,
+            push_checks_revision: true,
+            replace_dangling: false,
+        }
     }
 }
 
 // === impl TagsInBucket ===
 
 impl TagsInBucket {
-    /// The rule with `parts`, between `actors`.
+    /// The rule with `parts`, between `actors`; the tag means A at first.
     pub fn new(actors: Vec<Actor<Role>>, parts: Parts) -> Self {
         Self { actors, parts }
     }
 
-    fn step(&self, bucket: &mut Bucket, role: Role) -> Option<Role> {
-        match role {
-            Role::PushSame(at) => at.step(bucket, &self.parts).map(Role::PushSame),
-            Role::PushOther(PushOther::PutTag) => {
-                bucket.put_tag(Tag::B);
-                Some(Role::PushOther(PushOther::Acknowledge))
-            }
-            Role::PushOther(PushOther::Acknowledge) => {
-                bucket.other_pushed = true;
-                None
-            }
-            Role::PushByDigest => {
-                bucket.put_revision();
-                bucket.pushed_by_digest = true;
-                None
-            }
-            Role::Delete(removal, at) => {
-                at.step(bucket, removal, &self.parts).map(|next| Role::Delete(removal, next))
-            }
-        }
+    /// Whether all pushes to the tag are of another manifest than A, without a condition.
+    fn only_others_push(&self) -> bool {
+        self.actors.iter().all(|actor| match actor.first {
+            Role::Push(push) => push.manifest != Manifest::A && push.write == TagWrite::Always,
+            Role::Delete(_) => true,
+        })
     }
 }
 
@@ -200,12 +163,13 @@ impl Protocol for TagsInBucket {
     fn start(&self) -> Bucket {
         Bucket {
             revision: true,
-            tag: Tag::A,
+            tag: Tag::Means(Manifest::A),
             tag_without_manifest: false,
-            same_pushed: false,
-            other_pushed: false,
+            pushed: false,
+            pushed_other: false,
             pushed_by_digest: false,
             deleted: false,
+            broken: None,
         }
     }
 
@@ -215,43 +179,40 @@ impl Protocol for TagsInBucket {
 
     fn name(&self, step: &Role) -> &'static str {
         match step {
-            Role::PushSame(PushSame::PutRevision) | Role::PushByDigest => step::PUT_REVISION,
-            Role::PushSame(PushSame::PutTag) | Role::PushOther(PushOther::PutTag) => step::PUT_TAG,
-            Role::PushSame(PushSame::GetRevision) => step::GET_REVISION,
-            Role::Delete(_, Delete::GetTag(_)) => step::GET_TAG,
-            Role::Delete(_, Delete::RemoveTag(_)) => step::REMOVE_TAG,
-            Role::Delete(_, Delete::RemoveRevision) => step::REMOVE_REVISION,
-            Role::PushSame(PushSame::Acknowledge)
-            | Role::PushOther(PushOther::Acknowledge)
-            | Role::Delete(_, Delete::Acknowledge) => step::ACKNOWLEDGE,
+            Role::Push(push) => push.name(),
+            Role::Delete(delete) => delete.name(),
         }
     }
 
     fn outcomes(&self, bucket: &Bucket, _me: usize, step: &Role) -> Vec<Outcome<Self>> {
-        Outcome::only(bucket, |bucket| self.step(bucket, *step))
+        let parts = &self.parts;
+        Outcome::only(bucket, |bucket| match *step {
+            Role::Push(push) => push.step(bucket, parts).map(Role::Push),
+            Role::Delete(delete) => delete.step(bucket, parts).map(Role::Delete),
+        })
     }
 
     fn violation(&self, state: &State<Self>) -> Option<&'static str> {
         let bucket = &state.shared;
-        if !state.all_ended() {
-            return None;
+        if bucket.broken.is_some() || !state.all_ended() {
+            return bucket.broken;
         }
-        let moved_by_others = self.actors.iter().any(|actor| matches!(actor.first, Role::PushSame(_)));
-        if bucket.other_pushed && bucket.tag != Tag::B && !moved_by_others {
+        let moved = matches!(bucket.tag, Tag::Means(manifest) if manifest != Manifest::A);
+        if bucket.pushed_other && !moved && self.only_others_push() {
             return Some("an acknowledged push of another manifest has lost its tag");
         }
-        if bucket.same_pushed && bucket.tag_without_manifest {
+        if bucket.pushed && bucket.tag_without_manifest {
             return Some("an acknowledged tag was written without its manifest");
         }
         // Gone as a whole is right: the delete came after the push. A push by digest brings it back without the tag.
         let tag_gone = matches!(bucket.tag, Tag::Absent | Tag::Empty);
-        let half = bucket.same_pushed && bucket.revision && tag_gone && !bucket.pushed_by_digest;
-        half.then_some("the manifest is there and its acknowledged tag is gone")
+        let half_gone = bucket.pushed && bucket.revision && tag_gone && !bucket.pushed_by_digest;
+        (half_gone && !state.any_killed()).then_some("the manifest is there and its acknowledged tag is gone")
     }
 
     fn goal(&self, state: &State<Self>) -> bool {
         let bucket = &state.shared;
-        let pushed = bucket.same_pushed || bucket.other_pushed;
+        let pushed = bucket.pushed || bucket.pushed_other;
         bucket.deleted && pushed && !bucket.revision && state.all_ended()
     }
 }
@@ -259,81 +220,21 @@ impl Protocol for TagsInBucket {
 // === impl Bucket ===
 
 impl Bucket {
-    fn put_revision(&mut self) {
-        self.revision = true;
-        self.tag_without_manifest = false;
+    fn put_revision(&mut self, manifest: Manifest) {
+        if manifest == Manifest::A {
+            self.revision = true;
+            self.tag_without_manifest = false;
+        }
     }
 
     fn put_tag(&mut self, tag: Tag) {
         self.tag = tag;
-        self.tag_without_manifest = tag == Tag::A && !self.revision;
-    }
-}
-
-// === impl PushSame ===
-
-impl PushSame {
-    fn step(self, bucket: &mut Bucket, parts: &Parts) -> Option<Self> {
-        match self {
-            Self::PutRevision => {
-                bucket.put_revision();
-                Some(Self::PutTag)
-            }
-            Self::PutTag => {
-                bucket.put_tag(Tag::A);
-                Some(if parts.push_checks_revision { Self::GetRevision } else { Self::Acknowledge })
-            }
-            Self::GetRevision if bucket.revision => Some(Self::Acknowledge),
-            Self::GetRevision => Some(Self::PutRevision),
-            Self::Acknowledge => {
-                bucket.same_pushed = true;
-                None
-            }
-        }
-    }
-}
-
-// === impl Delete ===
-
-impl Delete {
-    /// The first step of a delete in `order`.
-    pub const fn first(order: DeleteOrder) -> Self {
-        match order {
-            DeleteOrder::RevisionLast => Self::GetTag(Pass::First),
-            DeleteOrder::RevisionFirst => Self::RemoveRevision,
-        }
+        self.tag_without_manifest = !self.has_revision(tag);
     }
 
-    fn step(self, bucket: &mut Bucket, removal: TagRemoval, parts: &Parts) -> Option<Self> {
-        match self {
-            Self::GetTag(pass) if bucket.tag == Tag::A => Some(Self::RemoveTag(pass)),
-            Self::GetTag(pass) => Some(Self::after_tags(pass, parts)),
-            Self::RemoveTag(pass) => {
-                if bucket.tag == Tag::A || removal == TagRemoval::PlainDelete {
-                    bucket.put_tag(removal.leaves());
-                }
-                Some(Self::after_tags(pass, parts))
-            }
-            Self::RemoveRevision => {
-                bucket.revision = false;
-                Some(match parts.delete_order {
-                    DeleteOrder::RevisionFirst => Self::GetTag(Pass::First),
-                    DeleteOrder::RevisionLast if parts.second_pass => Self::GetTag(Pass::Second),
-                    DeleteOrder::RevisionLast => Self::Acknowledge,
-                })
-            }
-            Self::Acknowledge => {
-                bucket.deleted = true;
-                None
-            }
-        }
-    }
-
-    fn after_tags(pass: Pass, parts: &Parts) -> Self {
-        match (pass, parts.delete_order) {
-            (Pass::First, DeleteOrder::RevisionLast) => Self::RemoveRevision,
-            (Pass::First, DeleteOrder::RevisionFirst) | (Pass::Second, _) => Self::Acknowledge,
-        }
+    /// Whether the manifest that `tag` means is there. Others than A are never deleted.
+    fn has_revision(&self, tag: Tag) -> bool {
+        tag != Tag::Means(Manifest::A) || self.revision
     }
 }
 

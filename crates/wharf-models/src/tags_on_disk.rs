@@ -47,23 +47,23 @@ pub mod step {
     pub const PUT_REFERRER: &str = "put referrer link";
     /// That entry is removed.
     pub const REMOVE_REFERRER: &str = "remove referrer link";
-    /// What the tag means, without or before the lock.
+    /// What the tag means.
     pub const GET_TAG: &str = "get tag link";
-    /// What the tag means, inside the lock that a change is made in.
+    /// Whether the tag is still what was read: the first half of `remove_if`.
     pub const COMPARE_TAG: &str = "compare tag link";
     /// The tag is written.
     pub const PUT_TAG: &str = "put tag link";
-    /// The tag is removed.
+    /// The tag is removed: the second half of `remove_if`.
     pub const REMOVE_TAG: &str = "remove tag link";
     /// Whether the layer link is there and how old it is.
     pub const STAT_LINK: &str = "stat layer link";
-    /// The same, inside the lock that it is removed in.
+    /// Whether the layer link is still what was read, with its time: the first half of `remove_if`.
     pub const COMPARE_LINK: &str = "compare layer link";
     /// The layer link is written.
     pub const PUT_LINK: &str = "put layer link";
     /// The time of the layer link is set to now.
     pub const RENEW_LINK: &str = "renew layer link";
-    /// The layer link is removed.
+    /// The layer link is removed: the second half of `remove_if`.
     pub const REMOVE_LINK: &str = "remove layer link";
     /// The request is answered with success.
     pub const ACKNOWLEDGE: &str = "acknowledge";
@@ -150,7 +150,7 @@ pub struct Parts {
     pub push_checks_revision: bool,
     /// The removal of one tag takes the lock.
     pub tag_removal_locks: bool,
-    /// The removal of one tag reads it again inside the lock.
+    /// The removal of one tag compares it inside the lock with what was read.
     pub tag_removal_compares: bool,
     /// A delete removes tags before it takes the lock for the rest, so as to hold that shortly.
     pub first_pass: bool,
@@ -257,7 +257,7 @@ impl Protocol for TagsOnDisk {
             match *step {
                 Role::Push(at) => at.step(repository, me, parts).map(Role::Push),
                 Role::DeleteManifest(at) => at.step(repository, me, parts).map(Role::DeleteManifest),
-                Role::DeleteTag(at) => at.step(repository, me, parts).map(Role::DeleteTag),
+                Role::DeleteTag(at) => at.step(repository, me).map(Role::DeleteTag),
                 Role::Link(at) => at.step(repository, me, parts).map(Role::Link),
             }
         })
@@ -299,5 +299,14 @@ impl Protocol for TagsOnDisk {
             Role::Link(_) => acknowledged.linked,
         };
         state.all_ended() && self.actors.iter().all(changes)
+    }
+}
+
+// === impl Repository ===
+
+impl Repository {
+    /// Whether `manifest` is there. Others than A are never deleted.
+    fn has_revision(&self, manifest: Manifest) -> bool {
+        manifest != Manifest::A || self.revision
     }
 }

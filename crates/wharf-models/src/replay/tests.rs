@@ -178,20 +178,22 @@ fn an_actor_that_acts_while_the_model_blocks_it_is_found() {
 
 #[test]
 fn a_delete_in_a_bucket_that_removes_the_revision_first_is_found() {
-    use tags_in_bucket::{Delete, DeleteOrder, Parts, Role, TagRemoval, TagsInBucket};
-    let delete = Role::Delete(TagRemoval::ConditionalDelete, Delete::first(DeleteOrder::RevisionLast));
-    let protocol = TagsInBucket::new(vec![Actor::new("delete", delete)], Parts::default());
+    use tags_in_bucket::{Delete, Parts, Role, TagRemoval, TagsInBucket};
+    let delete = Actor::new("delete", Role::Delete(Delete::new(TagRemoval::ConditionalDelete)));
+    let protocol = TagsInBucket::new(vec![delete], Parts::default());
     let good = "
+        delete: get revision link
         delete: get tag link
         delete: remove_if tag link
+        delete: remove referrer link
         delete: remove revision link
         delete: acknowledge
         delete: ended";
     assert_eq!(accepts(&protocol, &trace(good)), Ok(()));
     rejects(
         &Replay::of(&protocol),
-        "delete: remove revision link\n delete: get tag link",
-        "line 1, `delete: remove revision link`: the model permits `delete: get tag link`",
+        "delete: get revision link\n delete: remove revision link",
+        "line 2, `delete: remove revision link`: the model permits `delete: get tag link`",
     );
 }
 

@@ -7,13 +7,22 @@ const MOVED_TAG_LOST: &str = "an acknowledged push of another manifest has lost 
 const HALF: &str = "the manifest is there and its acknowledged tag is gone";
 const NEVER_WHOLE: &str = "an acknowledged tag was written without its manifest";
 
-const P: Actor<Role> = Actor::new("push", Role::PushSame(PushSame::PutRevision));
-const O: Actor<Role> = Actor::new("second push", Role::PushSame(PushSame::PutRevision));
-const Q: Actor<Role> = Actor::new("push of another manifest", Role::PushOther(PushOther::PutTag));
-const N: Actor<Role> = Actor::new("push by digest", Role::PushByDigest);
+const REPLACED: &str = "a write of a tag that must be absent replaced one that is there";
+
+const fn push(name: &'static str, manifest: Manifest, write: TagWrite) -> Actor<Role> {
+    Actor::new(name, Role::Push(Push::new(manifest, write)))
+}
+
+const P: Actor<Role> = push("push", Manifest::A, TagWrite::Always);
+const O: Actor<Role> = push("second push", Manifest::A, TagWrite::Always);
+const Q: Actor<Role> = push("push of another manifest", Manifest::B, TagWrite::Always);
+const N: Actor<Role> = push("push by digest", Manifest::A, TagWrite::Never);
+const I: Actor<Role> = push("push of an immutable tag", Manifest::A, TagWrite::IfAbsent);
+const J: Actor<Role> = push("push of another immutable tag", Manifest::B, TagWrite::IfAbsent);
+const K: Actor<Role> = push("third push of an immutable tag", Manifest::C, TagWrite::IfAbsent);
 
 const fn delete(name: &'static str, removal: TagRemoval) -> Actor<Role> {
-    Actor::new(name, Role::Delete(removal, Delete::first(DeleteOrder::RevisionLast)))
+    Actor::new(name, Role::Delete(Delete::new(removal)))
 }
 
 const D: Actor<Role> = delete("delete", TagRemoval::ConditionalDelete);
@@ -73,13 +82,24 @@ fn a_delete_with_a_second_pass_removes_an_acknowledged_tag() {
 
 #[test]
 fn a_delete_that_removes_the_revision_first_removes_an_acknowledged_tag() {
-    let order = DeleteOrder::RevisionFirst;
-    let delete = Role::Delete(TagRemoval::ConditionalDelete, Delete::first(order));
-    let parts = Parts { delete_order: order, ..Parts::default() };
-    breaks([P, Actor::new("delete", delete)], parts, HALF);
+    breaks([P, D], Parts { delete_order: DeleteOrder::RevisionFirst, ..Parts::default() }, HALF);
 }
 
 #[test]
 fn a_push_that_does_not_read_the_revision_again_acknowledges_a_tag_without_a_manifest() {
     breaks([P, D], Parts { push_checks_revision: false, ..Parts::default() }, NEVER_WHOLE);
+}
+
+#[test]
+fn an_immutable_tag_is_made_once_beside_deletes_of_what_it_means() {
+    holds([J, K, D]);
+    holds([I, J, D, E]);
+    holds([P, J, D.may_be_killed(), E]);
+}
+
+/// The push of A is under way: its tag is written, a delete has taken its revision link, and it begins anew. A write that saw
+/// the tag without its manifest in between is let through by its condition, as the tag has the same contents again.
+#[test]
+fn an_immutable_write_that_replaces_a_tag_without_its_manifest_replaces_an_acknowledged_tag() {
+    breaks([I, J, D], Parts { replace_dangling: true, ..Parts::default() }, REPLACED);
 }

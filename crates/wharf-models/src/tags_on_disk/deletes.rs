@@ -18,6 +18,7 @@ pub enum DeleteManifest {
     // The rest, under one lock.
     Lock,
     GetTagUnderLock,
+    CompareTagUnderLock,
     RemoveTagUnderLock,
     RemoveReferrer,
     RemoveRevision,
@@ -37,17 +38,17 @@ pub enum Pass {
 /// Deletes the tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeleteTag {
-    /// Reads what it means.
-    GetTag,
     /// Takes the lock.
-    Lock(Manifest),
-    /// Reads it again.
+    Lock,
+    /// Reads what the tag means.
+    GetTag,
+    /// Compares it with that.
     CompareTag(Manifest),
     /// Removes it.
     RemoveTag(Manifest),
     /// Releases the lock.
     Unlock {
-        /// The tag was removed; otherwise it has moved, and the delete begins anew.
+        /// The tag was removed; otherwise there was none.
         removed: bool,
     },
     /// Answers 202.
@@ -75,9 +76,9 @@ impl DeleteManifest {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::GetRevision => step::GET_REVISION,
-            Self::GetTag(_) => step::GET_TAG,
+            Self::GetTag(_) | Self::GetTagUnderLock => step::GET_TAG,
             Self::LockTag(_) | Self::Lock => step::LOCK_EXCLUSIVE,
-            Self::CompareTag(_) | Self::GetTagUnderLock => step::COMPARE_TAG,
+            Self::CompareTag(_) | Self::CompareTagUnderLock => step::COMPARE_TAG,
             Self::RemoveTag(_) | Self::RemoveTagUnderLock => step::REMOVE_TAG,
             Self::UnlockTag(_) | Self::Unlock => step::UNLOCK,
             Self::RemoveReferrer => step::REMOVE_REFERRER,
@@ -107,8 +108,9 @@ impl DeleteManifest {
                 Self::after(pass)
             }
             Self::Lock if parts.second_pass == SecondPass::UnderLock => Self::GetTagUnderLock,
-            Self::GetTagUnderLock if means_a => Self::RemoveTagUnderLock,
-            Self::Lock | Self::GetTagUnderLock => Self::RemoveReferrer,
+            Self::GetTagUnderLock if means_a => Self::CompareTagUnderLock,
+            Self::CompareTagUnderLock if means_a => Self::RemoveTagUnderLock,
+            Self::Lock | Self::GetTagUnderLock | Self::CompareTagUnderLock => Self::RemoveReferrer,
             Self::RemoveTagUnderLock => {
                 repository.remove_tag(Manifest::A);
                 Self::RemoveReferrer
@@ -148,17 +150,17 @@ impl DeleteManifest {
 
 impl DeleteTag {
     /// The first step.
-    pub const FIRST: Self = Self::GetTag;
+    pub const FIRST: Self = Self::Lock;
 
     /// The lock that the next step acquires, if it acquires one.
     pub(super) fn wants(self, parts: &Parts) -> Option<Mode> {
-        (matches!(self, Self::Lock(_)) && parts.tag_removal_locks).then_some(Mode::Exclusive)
+        (self == Self::Lock && parts.tag_removal_locks).then_some(Mode::Exclusive)
     }
 
     pub(super) fn name(self) -> &'static str {
         match self {
+            Self::Lock => step::LOCK_EXCLUSIVE,
             Self::GetTag => step::GET_TAG,
-            Self::Lock(_) => step::LOCK_EXCLUSIVE,
             Self::CompareTag(_) => step::COMPARE_TAG,
             Self::RemoveTag(_) => step::REMOVE_TAG,
             Self::Unlock { .. } => step::UNLOCK,
@@ -167,23 +169,20 @@ impl DeleteTag {
         }
     }
 
-    pub(super) fn step(self, repository: &mut Repository, me: usize, parts: &Parts) -> Option<Self> {
-        let removal = if parts.tag_removal_compares { Self::CompareTag } else { Self::RemoveTag };
+    pub(super) fn step(self, repository: &mut Repository, me: usize) -> Option<Self> {
         Some(match self {
-            Self::GetTag => match repository.tag {
-                Some(read) => Self::Lock(read),
-                None => Self::Refuse,
-            },
-            Self::Lock(read) => removal(read),
+            Self::Lock => Self::GetTag,
+            Self::GetTag => repository.tag.map_or(Self::Unlock { removed: false }, Self::CompareTag),
             Self::CompareTag(read) if repository.tag == Some(read) => Self::RemoveTag(read),
-            Self::CompareTag(_) => Self::Unlock { removed: false },
+            // It has moved: without a lock that excludes this, the delete begins anew.
+            Self::CompareTag(_) => Self::GetTag,
             Self::RemoveTag(read) => {
                 repository.remove_tag(read);
                 Self::Unlock { removed: true }
             }
             Self::Unlock { removed } => {
                 repository.lock.release(me);
-                if removed { Self::Acknowledge } else { Self::GetTag }
+                if removed { Self::Acknowledge } else { Self::Refuse }
             }
             Self::Acknowledge => {
                 repository.acknowledged.deleted = true;

@@ -19,7 +19,7 @@ pub enum TagWrite {
     Never,
     /// Whatever the tag means: `Expect::Any`.
     Always,
-    /// If the tag is absent, or means this manifest already: `Expect::Absent`.
+    /// If the tag is absent, or means this manifest already: `Expect::Absent`. A tag whose manifest is gone is absent.
     IfAbsent,
     /// If the tag means this: `Expect::Is`.
     IfIs(Manifest),
@@ -28,14 +28,27 @@ pub enum TagWrite {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum PushStep {
     Lock,
+    /// What the tag meant before, for the report of the change.
+    GetTagBefore,
     PutRevision,
     PutReferrer,
-    CompareTag,
+    /// What the condition is about.
+    GetTag,
+    /// Whether the manifest that the tag means is there.
+    GetRevisionOfTag,
     PutTag,
     GetRevision,
-    Unlock { refused: bool },
+    Unlock(Then),
     Acknowledge,
     Refuse,
+}
+
+/// What follows the release of the lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Then {
+    Acknowledge,
+    Refuse,
+    BeginAnew,
 }
 
 // === impl TagWrite ===
@@ -45,11 +58,11 @@ impl TagWrite {
         matches!(self, Self::IfAbsent | Self::IfIs(_))
     }
 
-    fn permits(self, tag: Option<Manifest>) -> bool {
-        match self {
-            Self::Never | Self::Always => true,
-            Self::IfAbsent => tag.is_none(),
-            Self::IfIs(expected) => tag == Some(expected),
+    fn permits(self, repository: &Repository, own: Manifest) -> bool {
+        match (self, repository.tag) {
+            (Self::Never | Self::Always, _) | (Self::IfAbsent, None) => true,
+            (Self::IfAbsent, Some(tag)) => tag == own || !repository.has_revision(tag),
+            (Self::IfIs(expected), tag) => tag == Some(expected),
         }
     }
 }
@@ -76,10 +89,11 @@ impl Push {
             PushStep::Lock => self.mode(parts).step_name(),
             PushStep::PutRevision => step::PUT_REVISION,
             PushStep::PutReferrer => step::PUT_REFERRER,
-            PushStep::CompareTag => step::COMPARE_TAG,
+            PushStep::GetTagBefore | PushStep::GetTag => step::GET_TAG,
+            PushStep::GetRevisionOfTag => step::GET_REVISION,
             PushStep::PutTag => step::PUT_TAG,
             PushStep::GetRevision => step::GET_REVISION,
-            PushStep::Unlock { .. } => step::UNLOCK,
+            PushStep::Unlock(_) => step::UNLOCK,
             PushStep::Acknowledge => step::ACKNOWLEDGE,
             PushStep::Refuse => step::REFUSE,
         }
@@ -89,10 +103,12 @@ impl Push {
         let is_a = self.manifest == Manifest::A;
         let after_tag = match parts.push_checks_revision {
             true => PushStep::GetRevision,
-            false => PushStep::Unlock { refused: false },
+            false => PushStep::Unlock(Then::Acknowledge),
         };
+        let permits = self.write.permits(repository, self.manifest);
         let next = match self.at {
-            PushStep::Lock => PushStep::PutRevision,
+            PushStep::Lock if self.write == TagWrite::Always => PushStep::GetTagBefore,
+            PushStep::Lock | PushStep::GetTagBefore => PushStep::PutRevision,
             PushStep::PutRevision => {
                 repository.revision |= is_a;
                 PushStep::PutReferrer
@@ -102,25 +118,34 @@ impl Push {
                 match self.write {
                     TagWrite::Never => after_tag,
                     TagWrite::Always => PushStep::PutTag,
-                    TagWrite::IfAbsent | TagWrite::IfIs(_) => PushStep::CompareTag,
+                    TagWrite::IfAbsent | TagWrite::IfIs(_) => PushStep::GetTag,
                 }
             }
-            PushStep::CompareTag if self.write.permits(repository.tag) => PushStep::PutTag,
-            // A push that is repeated is no conflict.
-            PushStep::CompareTag if repository.tag == Some(self.manifest) => after_tag,
-            PushStep::CompareTag => PushStep::Unlock { refused: true },
+            PushStep::GetTag => match (self.write, repository.tag) {
+                (TagWrite::IfAbsent, Some(other)) if other != self.manifest => PushStep::GetRevisionOfTag,
+                _ if permits => PushStep::PutTag,
+                _ => PushStep::Unlock(Then::Refuse),
+            },
+            PushStep::GetRevisionOfTag if permits => PushStep::PutTag,
+            PushStep::GetRevisionOfTag => PushStep::Unlock(Then::Refuse),
             PushStep::PutTag => {
-                if !self.write.permits(repository.tag) {
+                if !permits {
                     repository.broken = Some("a conditional write replaced a tag that it had not read");
                 }
                 repository.tag = Some(self.manifest);
                 after_tag
             }
-            PushStep::GetRevision if is_a && !repository.revision => PushStep::PutRevision,
-            PushStep::GetRevision => PushStep::Unlock { refused: false },
-            PushStep::Unlock { refused } => {
+            PushStep::GetRevision if repository.has_revision(self.manifest) => {
+                PushStep::Unlock(Then::Acknowledge)
+            }
+            PushStep::GetRevision => PushStep::Unlock(Then::BeginAnew),
+            PushStep::Unlock(then) => {
                 repository.lock.release(me);
-                if refused { PushStep::Refuse } else { PushStep::Acknowledge }
+                match then {
+                    Then::Acknowledge => PushStep::Acknowledge,
+                    Then::Refuse => PushStep::Refuse,
+                    Then::BeginAnew => PushStep::Lock,
+                }
             }
             PushStep::Acknowledge => {
                 *self.record(&mut repository.acknowledged) = true;
