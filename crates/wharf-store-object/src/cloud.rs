@@ -36,11 +36,15 @@ pub trait Cloud: fmt::Debug + Send + Sync + 'static {
     /// [`Condition::Any`] is an error that says so.
     async fn put(&self, key: &str, bytes: Payload, condition: Condition) -> Result<Stored>;
 
-    /// Whether conditions are heeded here. Asked of the store once, by trying it out, and remembered.
-    async fn honours_conditions(&self) -> Result<bool>;
+    /// Which conditions are heeded here. Asked of the store once, by trying them out, and remembered.
+    async fn conditions(&self) -> Result<Conditions>;
 
     /// Removes an object; `Ok` when there is none.
     async fn delete(&self, key: &str) -> Result<()>;
+
+    /// Removes an object if what is stored has this tag. An error unless [`conditions`](Self::conditions) are
+    /// [`Conditions::WritesAndDeletes`].
+    async fn delete_if(&self, key: &str, etag: &str) -> Result<Deleted>;
 
     /// Removes objects, as many in a request as the cloud takes.
     async fn delete_all(&self, keys: Vec<String>) -> Result<()>;
@@ -135,6 +139,28 @@ pub enum Condition {
     Absent,
     /// What is stored has this tag.
     Is(String),
+}
+
+/// Which requests a store refuses when their condition does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conditions {
+    /// None: it ignores conditions.
+    Ignored,
+    /// Writes. A DELETE is carried out whatever its condition says.
+    Writes,
+    /// Writes and DELETE.
+    WritesAndDeletes,
+}
+
+/// What became of a removal on a condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// The object is removed.
+    Deleted,
+    /// Something else is stored by now, and stays.
+    Changed,
+    /// Nothing was stored.
+    Absent,
 }
 
 /// Whether a write happened.

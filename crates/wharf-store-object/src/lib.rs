@@ -12,8 +12,8 @@ mod uploads;
 mod urls;
 
 pub use cloud::{
-    Cloud, Condition, CredentialExpiry, Entry, Found, Meta, Multipart, Object, Page, Payload,
-    SigningCredential, Start, Stored,
+    Cloud, Condition, Conditions, CredentialExpiry, Deleted, Entry, Found, Meta, Multipart, Object, Page,
+    Payload, SigningCredential, Start, Stored,
 };
 pub use s3::{S3Cloud, S3ConfigError, S3Options};
 pub(crate) use store::normalised_root;

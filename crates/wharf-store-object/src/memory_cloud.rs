@@ -14,8 +14,8 @@ use wharf_oci::{ByteRange, Digest};
 use wharf_store::{Clock, Error, Result, Retry};
 
 use crate::cloud::{
-    Cloud, Condition, CredentialExpiry, Entry, Found, Meta, Multipart, Object, Page, Payload,
-    SigningCredential, Start, Stored,
+    Cloud, Condition, Conditions, CredentialExpiry, Deleted, Entry, Found, Meta, Multipart, Object, Page,
+    Payload, SigningCredential, Start, Stored,
 };
 
 /// A clock that a test moves.
@@ -68,6 +68,8 @@ pub(crate) struct MemoryCloud {
     pub(crate) clock: TestClock,
     /// Set: conditions are ignored.
     pub(crate) careless: Arc<AtomicBool>,
+    /// Set: conditions of DELETE are ignored.
+    pub(crate) careless_of_deletes: Arc<AtomicBool>,
     /// Set: it cannot list unfinished objects.
     pub(crate) forgetful: Arc<AtomicBool>,
     /// When there is one, each part waits for a permit.
@@ -229,6 +231,25 @@ impl Cloud for MemoryCloud {
         answer((), lost)
     }
 
+    async fn delete_if(&self, key: &str, expected: &str) -> Result<Deleted> {
+        let lost = self.call("delete_if")?;
+        if self.conditions().await? != Conditions::WritesAndDeletes {
+            return Err(failure("use a condition"));
+        }
+        let mut state = self.state();
+        let current = state.objects.get(key).map(|(bytes, _)| etag(bytes));
+        let deleted = match current {
+            None => Deleted::Absent,
+            Some(current) if current == expected => {
+                state.objects.remove(key);
+                Deleted::Deleted
+            }
+            Some(_) => Deleted::Changed,
+        };
+        drop(state);
+        answer(deleted, lost)
+    }
+
     async fn delete_all(&self, keys: Vec<String>) -> Result<()> {
         let lost = self.call("delete_all")?;
         for key in keys {
@@ -365,8 +386,12 @@ impl Cloud for MemoryCloud {
         answer(Some(all.collect()), lost)
     }
 
-    async fn honours_conditions(&self) -> Result<bool> {
-        Ok(!self.careless.load(Ordering::Relaxed))
+    async fn conditions(&self) -> Result<Conditions> {
+        if self.careless.load(Ordering::Relaxed) {
+            return Ok(Conditions::Ignored);
+        }
+        let deletes = !self.careless_of_deletes.load(Ordering::Relaxed);
+        Ok(if deletes { Conditions::WritesAndDeletes } else { Conditions::Writes })
     }
 
     async fn signed_url(&self, _key: &str, _lifetime: Duration) -> Result<Option<String>> {

@@ -31,6 +31,7 @@ use self::http::Connector;
 use self::options::Place;
 pub use self::options::{S3ConfigError, S3Options};
 use self::send::Failure;
+use crate::cloud::Conditions;
 
 /// The name of this backend in errors.
 const BACKEND: &str = "bucket";
@@ -67,8 +68,8 @@ struct Inner {
     seen: AtomicBool,
     /// Whether a write was allowed: then a 403 for the next one need not be the policy's.
     writes: AtomicBool,
-    /// Whether conditions are heeded, once somebody needed to know.
-    conditions: OnceCell<bool>,
+    /// Which conditions are heeded, once that was needed.
+    conditions: OnceCell<Conditions>,
 }
 
 /// What the operator should do about an answer.

@@ -189,6 +189,11 @@ impl S3Server {
         self.front.buckets().end_listings_early();
     }
 
+    /// From now on `If-Match` of DELETE is ignored, as MinIO ignores it: the object is removed.
+    pub fn ignore_conditions_of_deletes(&self) {
+        self.front.buckets().ignore_conditions_of_deletes();
+    }
+
     /// Parts may be as small as one likes. S3 refuses any but the last of less than 5 MiB.
     pub fn allow_small_parts(&self) {
         self.front.buckets().allow_small_parts();

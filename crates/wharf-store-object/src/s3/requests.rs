@@ -22,8 +22,8 @@ use super::body::Rest;
 use super::send::{Call, Failure, source};
 use super::{BACKEND, Inner, S3Cloud};
 use crate::cloud::{
-    Cloud, Condition, CredentialExpiry, Meta, Multipart, Object, Page, Payload, SigningCredential, Start,
-    Stored,
+    Cloud, Condition, Conditions, CredentialExpiry, Deleted, Meta, Multipart, Object, Page, Payload,
+    SigningCredential, Start, Stored,
 };
 
 /// The most that S3 removes at once.
@@ -125,8 +125,8 @@ impl Cloud for S3Cloud {
         }
     }
 
-    async fn honours_conditions(&self) -> Result<bool> {
-        self.inner.honours_conditions().await
+    async fn conditions(&self) -> Result<Conditions> {
+        self.inner.conditions().await
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -135,6 +135,22 @@ impl Cloud for S3Cloud {
             Err(failure) => {
                 self.inner.absent::<()>(format!("remove {key}"), failure)?;
                 Ok(())
+            }
+        }
+    }
+
+    async fn delete_if(&self, key: &str, etag: &str) -> Result<Deleted> {
+        self.inner.need_conditional_deletes().await?;
+        match self.inner.call(Call::new(Method::DELETE, key).header(header::IF_MATCH, etag)).await {
+            Ok(_) => Ok(Deleted::Deleted),
+            Err(Failure::Refused { error, .. }) if error.status == StatusCode::PRECONDITION_FAILED => {
+                Ok(Deleted::Changed)
+            }
+            Err(failure) => {
+                // An attempt that was not heard of may have removed it.
+                let unheard = matches!(&failure, Failure::Refused { ambiguous: true, .. });
+                self.inner.absent::<()>(format!("remove {key} on a condition"), failure)?;
+                Ok(if unheard { Deleted::Deleted } else { Deleted::Absent })
             }
         }
     }
@@ -417,7 +433,7 @@ fn part(call: Call, id: &str, number: u32) -> Call {
     call.query("partNumber", number.to_string()).query("uploadId", id)
 }
 
-fn etag(headers: &HeaderMap) -> Result<String, Unreadable> {
+pub(super) fn etag(headers: &HeaderMap) -> Result<String, Unreadable> {
     let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok());
     etag.map(str::to_owned).ok_or(Unreadable::Header("ETag"))
 }

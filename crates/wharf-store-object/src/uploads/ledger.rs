@@ -9,7 +9,7 @@ use super::BACKEND;
 use super::record::{Body, Record};
 use super::sessions::Found;
 use crate::BucketStore;
-use crate::cloud::{Condition, Object, Stored};
+use crate::cloud::{Condition, Conditions, Object, Stored};
 
 /// The record of one upload, in the hands of its writer.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) fn broken(source: wharf_store::BoxError) -> Error {
 
 /// Writes the first record of an upload, and clears away what was there under the same key.
 pub(super) async fn start(store: &BucketStore, key: &UploadKey, record: Record) -> Result<Ledger> {
-    let conditions = store.cloud().honours_conditions().await?;
+    let conditions = store.cloud().conditions().await? != Conditions::Ignored;
     if conditions && let Some(etag) = write(store, key, &record, Condition::Absent).await? {
         return Ok(Ledger { store: store.clone(), key: key.clone(), found: Found { record, etag } });
     }
@@ -94,9 +94,9 @@ impl Ledger {
     /// Writes `record` over the one that was read, then removes what only the old one named. [`Error::UploadBusy`] if
     /// another replica was faster; then what only the new one names is removed.
     pub(super) async fn replace(&mut self, record: Record) -> Result<()> {
-        let condition = match self.store.cloud().honours_conditions().await? {
-            true => Condition::Is(self.found.etag.clone()),
-            false => Condition::Any,
+        let condition = match self.store.cloud().conditions().await? {
+            Conditions::Writes | Conditions::WritesAndDeletes => Condition::Is(self.found.etag.clone()),
+            Conditions::Ignored => Condition::Any,
         };
         match write(&self.store, &self.key, &record, condition).await? {
             Some(etag) => {

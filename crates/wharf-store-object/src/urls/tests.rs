@@ -17,8 +17,8 @@ use wharf_store::{BlobUrls, Clock, Error, Result, Retry};
 
 use super::*;
 use crate::cloud::{
-    Cloud, Condition, CredentialExpiry, Meta, Multipart, Object, Page, Payload, SigningCredential, Start,
-    Stored,
+    Cloud, Condition, Conditions, CredentialExpiry, Deleted, Meta, Multipart, Object, Page, Payload,
+    SigningCredential, Start, Stored,
 };
 
 /// 2026-01-01T00:00:00Z.
@@ -91,7 +91,11 @@ impl Cloud for Signing {
         Ok(self.credential.lock().unwrap().clone())
     }
 
-    async fn honours_conditions(&self) -> Result<bool> {
+    async fn conditions(&self) -> Result<Conditions> {
+        unreachable!("only addresses are asked for")
+    }
+
+    async fn delete_if(&self, _: &str, _: &str) -> Result<Deleted> {
         unreachable!("only addresses are asked for")
     }
 

@@ -8,7 +8,7 @@ use wharf_oci::{Digest, RepositoryName};
 use wharf_store::layout::Key;
 use wharf_store::suite::{collect, noise};
 use wharf_store::{BlobStore, Error, Objects, PutIf, PutOutcome, Retry};
-use wharf_store_object::{BucketOptions, BucketStore, Condition, Stored};
+use wharf_store_object::{BucketOptions, BucketStore, Condition, Conditions, Deleted, Stored};
 use wharf_testkit::s3::{BUCKET, Fault, Operation, Rule};
 
 use crate::harness::{Server, scratch};
@@ -135,7 +135,7 @@ async fn a_write_on_a_condition_that_was_done_unheard_is_done() {
     let (repository, digest): (RepositoryName, _) = ("a".parse().unwrap(), Digest::of(b"x"));
     let key = Key::LayerLink(&repository, &digest);
     // The condition is tried out before anything goes wrong.
-    assert!(store.cloud().honours_conditions().await.unwrap());
+    assert_eq!(store.cloud().conditions().await.unwrap(), Conditions::WritesAndDeletes);
     server.s3.fail(Rule::nth(1, Fault::ResetAfter).of(Operation::PutObject));
     let put = Objects::put(&store, &key, Bytes::from_static(b"one"), PutIf::Absent).await.unwrap();
     assert_eq!(put, PutOutcome::Written);
@@ -174,7 +174,7 @@ async fn a_write_whose_condition_fits_into_no_header_is_an_error_and_not_an_unco
     let (server, store) = scratch().await;
     let cloud = store.cloud();
     cloud.put("some/key", vec![Bytes::from_static(b"one")], Condition::Any).await.unwrap();
-    assert!(cloud.honours_conditions().await.unwrap());
+    assert_eq!(cloud.conditions().await.unwrap(), Conditions::WritesAndDeletes);
     server.requests();
     let condition = Condition::Is("\"a\nb\"".to_owned());
     let error = cloud.put("some/key", vec![Bytes::from_static(b"two")], condition).await.unwrap_err();
@@ -197,10 +197,43 @@ async fn a_store_that_ignores_conditions_is_found_out_and_all_else_goes_on() {
         let Error::Backend { source, retry: Retry::Never, .. } = error else { panic!("{error:?}") };
         assert!(source.to_string().contains("immutable tags"), "{source}");
     }
-    assert!(!store.cloud().honours_conditions().await.unwrap());
+    assert_eq!(store.cloud().conditions().await.unwrap(), Conditions::Ignored);
     let all = server.s3.keys(BUCKET, "");
     assert_eq!(all, [store.key(&key)], "the probe is gone");
     assert_eq!(Objects::get(&store, &key).await.unwrap(), Some(Bytes::from_static(b"one")));
+}
+
+#[tokio::test]
+async fn a_removal_on_a_condition_spares_what_has_changed() {
+    let (server, store) = scratch().await;
+    let cloud = store.cloud();
+    let put = async |text: &'static str| match cloud.put("some/key", vec![text.into()], Condition::Any).await
+    {
+        Ok(Stored::Written(etag)) => etag,
+        other => panic!("{other:?}"),
+    };
+    let one = put("one").await;
+    let two = put("two").await;
+    assert_eq!(cloud.delete_if("some/key", &one).await.unwrap(), Deleted::Changed);
+    assert_eq!(server.s3.object(BUCKET, "some/key").unwrap(), b"two");
+    assert!(server.s3.keys(BUCKET, &store.options().root).is_empty(), "the probe is gone");
+    // Done, but the answer does not come.
+    server.s3.fail(Rule::nth(1, Fault::ResetAfter).of(Operation::DeleteObject));
+    assert_eq!(cloud.delete_if("some/key", &two).await.unwrap(), Deleted::Deleted);
+    assert_eq!(cloud.delete_if("some/key", &two).await.unwrap(), Deleted::Absent);
+    assert_eq!(server.s3.object(BUCKET, "some/key"), None);
+}
+
+#[tokio::test]
+async fn a_store_that_ignores_the_condition_of_a_removal_is_found_out_before_it_removes_anything_of_ours() {
+    let (server, store) = scratch().await;
+    server.s3.ignore_conditions_of_deletes();
+    let cloud = store.cloud();
+    cloud.put("some/key", vec!["one".into()], Condition::Any).await.unwrap();
+    assert_eq!(cloud.conditions().await.unwrap(), Conditions::Writes);
+    let error = cloud.delete_if("some/key", "\"0\"").await.unwrap_err();
+    assert!(matches!(error, Error::Backend { retry: Retry::Never, .. }), "{error:?}");
+    assert_eq!(server.s3.keys(BUCKET, ""), ["some/key"], "the probe is gone");
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ const SMALLEST_PART: u64 = 5 << 20;
 pub(super) struct Buckets {
     all: Mutex<BTreeMap<String, Bucket>>,
     ignores_conditions: AtomicBool,
+    ignores_conditions_of_deletes: AtomicBool,
     allows_small_parts: AtomicBool,
     ends_listings_early: AtomicBool,
     /// 0: there is none.
@@ -113,6 +114,10 @@ impl Buckets {
         self.ignores_conditions.store(true, Ordering::Relaxed);
     }
 
+    pub(super) fn ignore_conditions_of_deletes(&self) {
+        self.ignores_conditions_of_deletes.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn allow_small_parts(&self) {
         self.allows_small_parts.store(true, Ordering::Relaxed);
     }
@@ -161,6 +166,18 @@ impl Buckets {
             (Some(condition), Some(object)) if object.is(condition) => Ok(()),
             (Some(_), Some(_)) => Err(s3_error!(PreconditionFailed)),
         }
+    }
+
+    /// Whether a removal may happen: 412 if not, 404 if there is nothing that a condition could be about.
+    pub(super) fn check_delete(
+        &self,
+        present: Option<&Object>,
+        if_match: Option<&ETagCondition>,
+    ) -> S3Result<()> {
+        if self.ignores_conditions_of_deletes.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.check(present, None, if_match)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Bucket>> {

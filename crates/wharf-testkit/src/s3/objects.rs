@@ -94,7 +94,10 @@ impl S3 for Api {
         req: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let input = req.input;
-        self.0.with(&input.bucket, |bucket| Ok(bucket.objects.remove(&input.key)))?;
+        self.0.with(&input.bucket, |bucket| {
+            self.0.check_delete(bucket.objects.get(&input.key), input.if_match.as_ref())?;
+            Ok(bucket.objects.remove(&input.key))
+        })?;
         Ok(S3Response::new(DeleteObjectOutput::default()))
     }
 
