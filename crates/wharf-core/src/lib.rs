@@ -25,6 +25,7 @@ pub use events::{Event, EventKind, EventSink};
 pub use limits::Limits;
 pub use manifests::{ManifestPut, PutManifest, StoredManifest};
 pub use purging::Purged;
+pub use referrers::ReferrersPage;
 pub use registry::{Cause, Options, Registry};
 pub use sizes::MemorySizes;
 pub use tasks::Tasks;

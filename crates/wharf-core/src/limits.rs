@@ -8,6 +8,11 @@ pub struct Limits {
     /// Most descriptors in a pushed manifest: config, layers and members. Each costs a stat of a blob or manifest.
     /// Manifests that are stored already are not affected.
     pub manifest_references: usize,
+    /// Most manifests that one request for referrers examines, whether they match its filter or not.
+    pub referrers_scan: usize,
+    /// Most manifests under a fallback tag that one request for referrers reads, which this registry has no entries of. One
+    /// over 64 KiB counts as several.
+    pub referrers_lookups: usize,
 }
 
 impl Default for Limits {
@@ -15,6 +20,8 @@ impl Default for Limits {
         Self {
             // Images have at most some hundred layers; another large registry accepts 4,200.
             manifest_references: 10_000,
+            referrers_scan: 10_000,
+            referrers_lookups: 1000,
         }
     }
 }

@@ -9,7 +9,7 @@ use cache::{CachedManifest, Known};
 use futures_util::StreamExt;
 pub use put::{ManifestPut, PutManifest};
 use wharf_oci::{Digest, Manifest, ManifestError, ManifestKind, Reference, RepositoryName};
-use wharf_store::{BlobBody, ByteStream};
+use wharf_store::{BlobBody, BlobRead, ByteStream};
 
 use crate::compute::compute;
 use crate::error::{Error, Result};
@@ -137,22 +137,29 @@ impl Registry {
 
     /// All bytes of a manifest; `None` if it is not there. A blob too long to be one is refused before it is read.
     pub(crate) async fn bytes(&self, digest: &Digest) -> Result<Option<Bytes>> {
-        let read = match self.blobs().read(digest, None).await {
-            Err(wharf_store::Error::BlobNotFound { .. }) => return Ok(None),
-            read => read.map_err(Error::store)?,
-        };
+        let Some(read) = self.open(digest).await? else { return Ok(None) };
         if read.size > MAX_MANIFEST_BYTES {
             return Err(Error::Store(wharf_store::Error::Corrupt {
                 path: digest.to_string(),
                 problem: format!("{} bytes, too many for a manifest", read.size),
             }));
         }
-        let stream: ByteStream = match read.body {
-            BlobBody::Bytes(bytes) => return Ok(Some(bytes)),
-            BlobBody::File(region) => region.boxed(),
-            BlobBody::Stream(stream) => stream,
-        };
-        gather(stream, read.size).await.map(Some)
+        gather(read).await.map(Some)
+    }
+
+    /// All bytes of a manifest; `None` if it is not there or has more than `limit` bytes.
+    pub(crate) async fn bytes_up_to(&self, digest: &Digest, limit: u64) -> Result<Option<Bytes>> {
+        match self.open(digest).await? {
+            Some(read) if read.size <= limit => gather(read).await.map(Some),
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    async fn open(&self, digest: &Digest) -> Result<Option<BlobRead>> {
+        match self.blobs().read(digest, None).await {
+            Err(wharf_store::Error::BlobNotFound { .. }) => Ok(None),
+            read => read.map(Some).map_err(Error::store),
+        }
     }
 }
 
@@ -161,7 +168,12 @@ pub(crate) async fn parse_stored(bytes: Bytes) -> Result<Manifest, ManifestError
     compute(bytes.len(), move || Manifest::parse(&bytes, None)).await
 }
 
-async fn gather(mut stream: ByteStream, size: u64) -> Result<Bytes> {
+async fn gather(BlobRead { size, body }: BlobRead) -> Result<Bytes> {
+    let mut stream: ByteStream = match body {
+        BlobBody::Bytes(bytes) => return Ok(bytes),
+        BlobBody::File(region) => region.boxed(),
+        BlobBody::Stream(stream) => stream,
+    };
     let mut gathered = BytesMut::new();
     while let Some(block) = stream.next().await {
         let block = block.map_err(unreadable)?;

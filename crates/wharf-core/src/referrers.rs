@@ -1,34 +1,42 @@
-//! Who refers to a manifest (end-12).
+//! Referrers of a manifest (end-12).
+//!
+//! They come from two sources, both in the order of digests: the entries this registry wrote when the manifests were
+//! pushed, and an index under the subject's fallback tag, kept by clients that pushed to a registry without this API.
+//! A page ends where it is full, or where a request has examined as many manifests as it may.
 
-use std::collections::VecDeque;
+pub(crate) mod fallback;
+mod merge;
 
-use wharf_oci::{Descriptor, Digest, Manifest, Reference, RepositoryName, referrers_tag};
-use wharf_store::Page;
+use std::collections::HashSet;
 
-use crate::error::{Error, Result};
+use merge::Merge;
+use tokio::task::coop::consume_budget;
+use wharf_oci::{Descriptor, Digest, RepositoryName};
+
+use crate::error::Result;
 use crate::registry::Registry;
-
-/// Entries read from the store at a time.
-const READ_PAGE: usize = 100;
 
 /// A page is cut before it grows longer than this, so that clients, most of which stop at 4 MiB, can read it.
 const PAGE_BYTES: usize = 3 * 1024 * 1024;
 
-/// Two sorted sources of one list: what this registry noted when manifests were pushed to it, and what clients noted in
-/// an index under the subject's fallback tag when they pushed to a registry without this API.
-struct Merge<'a> {
-    registry: &'a Registry,
-    repository: &'a RepositoryName,
-    subject: &'a Digest,
-    noted: VecDeque<Descriptor>,
-    noted_after: Option<Digest>,
-    noted_more: bool,
-    fallback: VecDeque<Digest>,
+/// A page of referrers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferrersPage {
+    /// The referrers, in the order of their digests.
+    pub items: Vec<Descriptor>,
+    /// The `after` of the next page; `None` if this is the last one. It need not be the digest of an item: a page may end
+    /// among manifests that the filter excludes, and may have no items at all.
+    pub next: Option<Digest>,
 }
 
 impl Registry {
     /// A page of the manifests that refer to `subject`, of the given artifact types or all, in the order of their
-    /// digests. A subject or a repository nobody has heard of has no referrers.
+    /// digests. A subject or a repository that does not exist has no referrers.
+    ///
+    /// A page has at most `limit` items, 3 MiB of JSON, and what is found among as many manifests as
+    /// [`Limits::referrers_scan`](crate::Limits::referrers_scan) and
+    /// [`Limits::referrers_lookups`](crate::Limits::referrers_lookups) allow. Following [`ReferrersPage::next`] gives every
+    /// referrer once.
     pub async fn referrers(
         &self,
         repository: &RepositoryName,
@@ -36,130 +44,30 @@ impl Registry {
         artifact_types: &[String],
         after: Option<&Digest>,
         limit: usize,
-    ) -> Result<Page<Descriptor>> {
-        let fallback = self.fallback(repository, subject, after).await?;
-        let mut merge = Merge {
-            registry: self,
-            repository,
-            subject,
-            noted: VecDeque::new(),
-            noted_after: after.copied(),
-            noted_more: true,
-            fallback,
+    ) -> Result<ReferrersPage> {
+        let types: HashSet<&str> = artifact_types.iter().map(String::as_str).collect();
+        let matches = |descriptor: &Descriptor| {
+            types.is_empty() || descriptor.artifact_type.as_deref().is_some_and(|found| types.contains(found))
         };
-        let (mut items, mut bytes) = (Vec::new(), 0);
-        while let Some(descriptor) = merge.next().await? {
-            if !artifact_types.is_empty() && !matches(&descriptor, artifact_types) {
-                continue;
-            }
-            bytes += serde_json::to_vec(&descriptor).map_or(0, |json| json.len());
-            if items.len() == limit || (bytes > PAGE_BYTES && !items.is_empty()) {
-                return Ok(Page { items, more: true });
-            }
-            items.push(descriptor);
-        }
-        Ok(Page { items, more: false })
-    }
-
-    /// The digests in the index under the fallback tag, those after `after`, in order.
-    async fn fallback(
-        &self,
-        repository: &RepositoryName,
-        subject: &Digest,
-        after: Option<&Digest>,
-    ) -> Result<VecDeque<Digest>> {
-        let tag = Reference::Tag(referrers_tag(subject));
-        let Some(manifest) = self.known_manifest(repository, &tag).await? else {
-            return Ok(VecDeque::new());
-        };
-        let due = manifest
-            .children()
-            .iter()
-            .map(|child| child.digest)
-            .filter(|digest| after.is_none_or(|after| digest > after));
-        let mut digests: Vec<Digest> = due.collect();
-        digests.sort();
-        digests.dedup();
-        Ok(digests.into())
-    }
-
-    /// A manifest that may be absent, or be something a client made of the tag that is not ours to judge.
-    async fn known_manifest(
-        &self,
-        repository: &RepositoryName,
-        reference: &Reference,
-    ) -> Result<Option<Manifest>> {
-        let Some(digest) = self.metadata().manifest(repository, reference).await.map_err(Error::store)?
-        else {
-            return Ok(None);
-        };
-        let Some(bytes) = self.bytes(&digest).await? else {
-            return Ok(None);
-        };
-        Ok(Manifest::parse(&bytes, None).ok())
-    }
-
-    /// The entry of a manifest that is said to refer to `subject`; `None` if it does not, or is gone.
-    async fn referrer(
-        &self,
-        repository: &RepositoryName,
-        subject: &Digest,
-        digest: &Digest,
-    ) -> Result<Option<Descriptor>> {
-        let reference = Reference::Digest(*digest);
-        let Some(found) = self.metadata().manifest(repository, &reference).await.map_err(Error::store)?
-        else {
-            return Ok(None);
-        };
-        let Some(bytes) = self.bytes(&found).await? else {
-            return Ok(None);
-        };
-        let Ok(manifest) = Manifest::parse(&bytes, None) else {
-            return Ok(None);
-        };
-        let refers = manifest.subject.as_ref().is_some_and(|found| found.digest == *subject);
-        Ok(refers.then(|| manifest.referrer_descriptor(digest, bytes.len() as u64)))
-    }
-}
-
-// === impl Merge ===
-
-impl Merge<'_> {
-    async fn next(&mut self) -> Result<Option<Descriptor>> {
-        loop {
-            self.refill().await?;
-            let due = match (self.noted.front(), self.fallback.front()) {
-                (Some(noted), Some(fallback)) if *fallback < noted.digest => self.fallback.pop_front(),
-                (None, Some(_)) => self.fallback.pop_front(),
-                (noted, fallback) => {
-                    // The same manifest from both sources counts once.
-                    if noted.is_some_and(|noted| Some(&noted.digest) == fallback) {
-                        self.fallback.pop_front();
-                    }
-                    return Ok(self.noted.pop_front());
-                }
+        let limit = limit.max(1);
+        let mut merge = Merge::new(self, repository, subject, after).await?;
+        let (mut items, mut bytes, mut last) = (Vec::new(), 0, after.copied());
+        for _ in 0..self.limits().referrers_scan.max(1) {
+            consume_budget().await;
+            // One more than fits shows that there is a next page.
+            let wanted = if types.is_empty() { limit - items.len() + 1 } else { usize::MAX };
+            let Some(candidate) = merge.next(wanted).await? else {
+                return Ok(ReferrersPage { items, next: last.filter(|_| merge.has_more()) });
             };
-            let Some(digest) = due else { return Ok(None) };
-            if let Some(descriptor) = self.registry.referrer(self.repository, self.subject, &digest).await? {
-                return Ok(Some(descriptor));
+            if let Some(descriptor) = candidate.descriptor.filter(matches) {
+                bytes += serde_json::to_vec(&descriptor).map_or(0, |json| json.len());
+                if items.len() == limit || (bytes > PAGE_BYTES && !items.is_empty()) {
+                    break;
+                }
+                items.push(descriptor);
             }
+            last = Some(candidate.digest);
         }
+        Ok(ReferrersPage { items, next: last })
     }
-
-    async fn refill(&mut self) -> Result<()> {
-        while self.noted.is_empty() && self.noted_more {
-            let metadata = self.registry.metadata();
-            let page =
-                metadata.referrers(self.repository, self.subject, self.noted_after.as_ref(), READ_PAGE).await;
-            let page = page.map_err(Error::store)?;
-            self.noted_after = page.items.last().map(|item| item.digest).or(self.noted_after);
-            self.noted_more = page.more && !page.items.is_empty();
-            self.noted.extend(page.items);
-        }
-        Ok(())
-    }
-}
-
-fn matches(descriptor: &Descriptor, artifact_types: &[String]) -> bool {
-    descriptor.artifact_type.as_ref().is_some_and(|found| artifact_types.contains(found))
 }

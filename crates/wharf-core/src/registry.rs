@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::events::{Event, EventKind, EventSink};
 use crate::limits::Limits;
 use crate::manifests::cache::ManifestCache;
+use crate::referrers::fallback::FallbackCache;
 use crate::tasks::Tasks;
 use crate::validation::Validation;
 
@@ -28,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) tasks: Tasks,
     pub(crate) commits: Commits,
     pub(crate) manifests: ManifestCache,
+    pub(crate) fallbacks: FallbackCache,
 }
 
 /// How the operator wants it.
@@ -86,6 +88,7 @@ impl Registry {
             tasks: Tasks::default(),
             commits: Commits::default(),
             manifests: ManifestCache::default(),
+            fallbacks: FallbackCache::default(),
         }))
     }
 
@@ -108,6 +111,10 @@ impl Registry {
 
     pub(crate) fn manifest_cache(&self) -> &ManifestCache {
         &self.0.manifests
+    }
+
+    pub(crate) fn fallback_cache(&self) -> &FallbackCache {
+        &self.0.fallbacks
     }
 
     pub(crate) fn validation(&self) -> &Validation {

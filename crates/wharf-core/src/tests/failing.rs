@@ -29,6 +29,10 @@ struct State {
     left: Option<usize>,
     failed: usize,
     calls: usize,
+    reads: usize,
+    /// Reads of objects and blobs in progress, and the most there were.
+    reading: usize,
+    most_reading: usize,
     written: Vec<&'static str>,
 }
 
@@ -59,6 +63,27 @@ impl FailingStore {
     /// How many calls were made.
     pub(super) fn calls(&self) -> usize {
         self.state.lock().unwrap().calls
+    }
+
+    /// How many blobs were read.
+    pub(super) fn reads(&self) -> usize {
+        self.state.lock().unwrap().reads
+    }
+
+    /// The most reads that were in progress at once.
+    pub(super) fn most_at_once(&self) -> usize {
+        self.state.lock().unwrap().most_reading
+    }
+
+    /// Waits once, as for a disk, so that others can be in progress.
+    async fn reading(&self) {
+        {
+            let mut state = self.state.lock().unwrap();
+            state.reading += 1;
+            state.most_reading = state.most_reading.max(state.reading);
+        }
+        tokio::task::yield_now().await;
+        self.state.lock().unwrap().reading -= 1;
     }
 
     /// What was written since the last call, in order.
@@ -104,6 +129,8 @@ impl BlobStore for FailingStore {
 
     async fn read(&self, digest: &Digest, range: Option<ByteRange>) -> Result<BlobRead> {
         self.call("read a blob")?;
+        self.state.lock().unwrap().reads += 1;
+        self.reading().await;
         self.inner.read(digest, range).await
     }
 
@@ -175,6 +202,7 @@ impl BlobStore for FailingStore {
 impl Objects for FailingStore {
     async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>> {
         self.call("get")?;
+        self.reading().await;
         self.inner.get(key).await
     }
 

@@ -62,7 +62,7 @@ async fn a_check_ends_when_its_caller_has_gone() {
 
 #[tokio::test]
 async fn a_manifest_with_more_references_than_the_limit_is_rejected_before_any_is_checked() {
-    let limits = Limits { manifest_references: 3 };
+    let limits = Limits { manifest_references: 3, ..Limits::default() };
     let store = FailingStore::default();
     let registry = store.registry_with(Options { limits, ..Options::default() });
     let name = repo("a");

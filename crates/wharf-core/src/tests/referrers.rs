@@ -1,26 +1,22 @@
 //! Who refers to a manifest.
 
-use wharf_oci::{Descriptor, MediaType, referrers_tag};
-use wharf_store::Page;
-
 use super::*;
+use crate::ReferrersPage;
+use wharf_oci::{MediaType, referrers_tag};
+
+mod limits;
 
 const SBOM: &str = "application/sbom";
 const SIGNATURE: &str = "application/signature";
 
-async fn list(
-    fixture: &Fixture,
-    name: &RepositoryName,
-    subject: &Digest,
-    types: &[&str],
-) -> Page<Descriptor> {
+async fn list(fixture: &Fixture, name: &RepositoryName, subject: &Digest, types: &[&str]) -> ReferrersPage {
     let types: Vec<String> = types.iter().map(|name| (*name).to_owned()).collect();
     fixture.registry.referrers(name, subject, &types, None, 100).await.unwrap()
 }
 
 async fn digests(fixture: &Fixture, name: &RepositoryName, subject: &Digest, types: &[&str]) -> Vec<Digest> {
     let page = list(fixture, name, subject, types).await;
-    assert!(!page.more);
+    assert_eq!(page.next, None);
     page.items.iter().map(|item| item.digest).collect()
 }
 
@@ -89,13 +85,15 @@ async fn referrers_come_in_pages_in_the_order_of_their_digests() {
     expected.sort();
     let sboms: Vec<_> = expected.iter().filter(|(_, kind)| *kind == SBOM).copied().collect();
     for (types, expected) in [(vec![], expected), (vec![SBOM.to_owned()], sboms)] {
-        let (mut found, mut after, mut more) = (Vec::new(), None, true);
-        while more {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
             let page = fixture.registry.referrers(&name, &subject, &types, after.as_ref(), 2).await.unwrap();
-            assert!(page.items.len() == 2 || !page.more);
-            more = page.more;
+            assert!(page.items.len() == 2 || page.next.is_none());
             found.extend(page.items.iter().map(|item| item.digest));
-            after = found.last().copied();
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
         }
         let expected: Vec<Digest> = expected.iter().map(|(digest, _)| *digest).collect();
         assert_eq!(found, expected);
@@ -164,6 +162,6 @@ async fn a_page_ends_before_clients_stop_reading() {
         refer(&fixture, &name, &subject, &long, SBOM).await;
     }
     let page = list(&fixture, &name, &subject, &[]).await;
-    assert!(page.more);
+    assert_eq!(page.next, Some(page.items[1].digest));
     assert_eq!(page.items.len(), 2);
 }

@@ -255,3 +255,27 @@ async fn referrers_of_an_old_tree_are_found_through_their_tag() {
     all.sort();
     assert_eq!(digests(&list(&registry, &subject.digest, "").await), all);
 }
+
+/// A filter that excludes nearly everything: each page examines so many and the links lead to the end.
+#[tokio::test]
+async fn links_lead_past_what_a_filter_excludes() {
+    let limits = wharf_core::Limits { referrers_scan: 4, ..wharf_core::Limits::default() };
+    let options = wharf_core::Options { limits, ..wharf_core::Options::default() };
+    let registry = ScratchRegistry::start_with(Setup { registry: options, ..Setup::default() }).await;
+    let (subject, _) = signed(&registry, 10).await;
+    let sbom = Image::artifact(2, &subject, SBOM);
+    push::image(&registry, "a", "sbom", &sbom).await;
+
+    let mut target = Some(format!("/v2/a/referrers/{}?artifactType={SBOM}&n=2", subject.digest));
+    let (mut pages, mut found) = (0, Vec::new());
+    while let Some(page) = target {
+        let response = registry.get(page).send().await.expect(200);
+        pages += 1;
+        found.extend(digests(&response));
+        target = response.header("Link").map(|link| {
+            let target = link.strip_prefix('<').and_then(|link| link.strip_suffix(">; rel=\"next\""));
+            target.expect("a link to the next page").to_owned()
+        });
+    }
+    assert_eq!((pages, found), (3, vec![sbom.manifest.digest.to_string()]));
+}

@@ -43,8 +43,9 @@ pub(crate) async fn list(
     if !artifact_types.is_empty() {
         response.set(respond::OCI_FILTERS_APPLIED, "artifactType");
     }
-    if let (true, Some(last)) = (page.more, page.items.last()) {
-        let (last, n) = (last.digest.to_string(), limit.to_string());
+    // The page may have ended among manifests that the filter excludes; the link goes on from there.
+    if let Some(next) = page.next {
+        let (last, n) = (next.to_string(), limit.to_string());
         let mut params: Vec<(&str, &str)> =
             artifact_types.iter().map(|kind| ("artifactType", kind.as_str())).collect();
         params.extend([("last", last.as_str()), ("n", n.as_str())]);
