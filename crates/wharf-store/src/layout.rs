@@ -85,7 +85,7 @@ impl LayoutMetadata {
         let (free, conditional): (Vec<_>, Vec<_>) =
             facts.tags.iter().partition(|write| write.expect == Expect::Any);
         let mode = if conditional.is_empty() { LockMode::Shared } else { LockMode::Exclusive };
-        let _lock = self.objects.lock(repository, mode).await?;
+        let lock = self.objects.lock(repository, mode).await?;
         let (mut tags, mut moved) = (Vec::with_capacity(facts.tags.len()), Vec::new());
         for write in free {
             let from = self.meaning(repository, &write.tag).await?;
@@ -95,7 +95,7 @@ impl LayoutMetadata {
         // In two groups: a tag that meant something must not be left with a manifest that a power cut took.
         self.objects.put_all(vec![revision::writes(repository, facts)?, moved]).await?;
         for write in conditional {
-            tags.push(self.write_tag(repository, write, facts.digest).await?);
+            tags.push(self.write_tag(repository, write, facts.digest, &lock).await?);
         }
         // The other half of the agreement with `delete_manifest`, where no lock excludes it: it removes tags, then the
         // revision link, and nothing after that. So while the link is there, no delete that began before is left that

@@ -26,12 +26,13 @@ impl LayoutMetadata {
         link::follow_to_replace(self.objects(), &Key::TagLink(repository, tag)).await
     }
 
-    /// Writes a tag on its condition. The caller has acquired the exclusive lock.
+    /// Writes a tag on its condition. The lock is the caller's exclusive one.
     pub(super) async fn write_tag(
         &self,
         repository: &RepositoryName,
         write: &TagWrite,
         digest: &Digest,
+        lock: &RepositoryLock,
     ) -> Result<TagChange> {
         let key = Key::TagLink(repository, &write.tag);
         let current = link::read_settled(self.objects(), &key).await?;
@@ -41,12 +42,13 @@ impl LayoutMetadata {
             (Expect::Any, _) => PutIf::Any,
             (Expect::Absent, None) => PutIf::Absent,
             (Expect::Absent, Some((Some(same), object))) if same == *digest => PutIf::Is(object.bytes),
-            // A tag whose manifest is gone is absent.
+            // A tag whose manifest is gone is absent. Without a lock the manifest and the tag may both be acknowledged anew
+            // before our write, whose condition would still hold.
             (Expect::Absent, Some((Some(other), object))) => {
-                match self.has_revision(repository, &other).await? {
-                    true => return Err(conflict(from)),
-                    false => PutIf::Is(object.bytes),
+                if !lock.excludes() || self.has_revision(repository, &other).await? {
+                    return Err(conflict(from));
                 }
+                PutIf::Is(object.bytes)
             }
             (Expect::Absent, Some((None, _))) => return Err(conflict(None)),
             (Expect::Is(expected), Some((Some(same), object))) if same == expected => PutIf::Is(object.bytes),

@@ -218,3 +218,29 @@ fn run_of_three(operations: &mut [Operation<'_>; 3], schedule: &[usize]) {
         }
     }
 }
+
+#[test]
+fn an_immutable_tag_made_anew_beside_another_is_made_once() {
+    for atomicity in BOTH {
+        every_schedule(|schedule| {
+            let world = world(atomicity);
+            // The tag is left over, its manifest is gone.
+            let key = crate::layout::Key::RevisionLink(&name(), &old());
+            crate::Objects::remove(world.direct.objects(), &key).now_or_never().unwrap().unwrap();
+            let (same, other) = (RefCell::new(None), RefCell::new(None));
+            let mut operations = [
+                into(&same, push(&world.stepwise, old(), Expect::Absent)),
+                into(&other, push(&world.stepwise, new(), Expect::Absent)),
+            ];
+            let polled = run(&mut operations, schedule);
+            drop(operations);
+            let acknowledged: Vec<Digest> = [(same.take().unwrap(), old()), (other.take().unwrap(), new())]
+                .into_iter()
+                .filter_map(|(answer, digest)| answer.ok().map(|_| digest))
+                .collect();
+            assert_eq!(acknowledged.len(), 1, "{polled:?}");
+            assert_eq!(left(&world).tag, Some(acknowledged[0]), "{polled:?}");
+            polled
+        });
+    }
+}
