@@ -13,7 +13,7 @@ use wharf_store::{
     Result, UploadKey, UploadStatus,
 };
 
-use crate::disk::{Cached, Disk, Place, Write, failed};
+use crate::disk::{Cached, Disk, Place, Sweep, Write, failed};
 use crate::{FsStore, blocking};
 
 #[async_trait]
@@ -45,7 +45,23 @@ impl BlobStore for FsStore {
 
     async fn remove(&self, digest: &Digest) -> Result<()> {
         let place = Place::from(&Key::BlobData(digest));
-        self.blocking(move |disk| disk.remove(&place).map(drop)).await
+        self.blocking(move |disk| {
+            disk.remove_aside(&place)?;
+            disk.remove(&place).map(drop)
+        })
+        .await
+    }
+
+    async fn sweep(&self, begun_before: SystemTime) -> Result<()> {
+        let mut sweep = Sweep::new(&self.disk, begun_before);
+        loop {
+            let disk = std::sync::Arc::clone(&self.disk);
+            let (more, next) = blocking(move || Ok((sweep.step(&disk)?, sweep))).await?;
+            if !more {
+                return Ok(());
+            }
+            sweep = next;
+        }
     }
 
     async fn remove_if_older(&self, batch: &[Digest], than: SystemTime) -> Result<Vec<Digest>> {
@@ -92,8 +108,8 @@ impl BlobStore for FsStore {
         self.commit_upload(key, digest).await
     }
 
-    async fn close(&self, _key: &UploadKey) -> Result<()> {
-        Ok(())
+    async fn close(&self, key: &UploadKey) -> Result<()> {
+        self.close_upload(key).await
     }
 
     async fn abort(&self, key: &UploadKey) -> Result<()> {
@@ -116,10 +132,10 @@ impl FsStore {
         let path = Key::BlobData(digest).path();
         let found = match self.disk.open_if_cached(&path) {
             Cached::Open(file) => Some(file),
-            Cached::Absent => None,
-            Cached::Unknown => {
+            // One that is not there may be on its way back.
+            Cached::Absent | Cached::Unknown => {
                 let path = path.clone();
-                self.blocking(move |disk| disk.open_file(&path)).await?
+                self.blocking(move |disk| disk.open_blob(&path)).await?
             }
         };
         let file = found.ok_or(Error::BlobNotFound { digest: *digest })?;

@@ -2,13 +2,19 @@
 //!
 //! Everything here blocks, but for [`Disk::open_if_cached`].
 
+mod durable;
 #[cfg(test)]
 pub(crate) mod faults;
 mod folders;
 mod holders;
 mod listing;
 mod lock;
+mod mounts;
 mod place;
+mod removal;
+#[cfg(test)]
+pub(crate) mod steps;
+mod sweep;
 mod wave;
 mod write;
 
@@ -18,22 +24,22 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use rustix::fs::{
-    AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, ResolveFlags, Timespec, Timestamps, UTIME_NOW,
-};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::{Errno, ReadWriteFlags};
 use wharf_store::{AgedObject, Error, FileRegion, Result, Retry};
 
+use self::durable::Durable;
 use self::folders::{Folders, make_root};
 use self::holders::Holders;
 use self::listing::{Listings, Wanted};
-pub(crate) use self::lock::lock;
+pub(crate) use self::lock::{Locking, Scope};
 pub(crate) use self::place::{Level, Place};
+pub(crate) use self::sweep::Sweep;
 pub(crate) use self::wave::{Synced, Wave};
 pub(crate) use self::write::{Staged, Write};
-use crate::Fsync;
+use crate::{Fsync, ProcessLocks};
 
 /// How this backend is called in errors.
 pub(crate) const BACKEND: &str = "filesystem";
@@ -53,11 +59,15 @@ pub(crate) struct Disk {
     folders: Folders,
     listings: Listings,
     holders: Holders,
+    durable: Durable,
+    pub(crate) locking: Locking,
     /// What was synced, in order, relative to the root.
     #[cfg(test)]
     pub(crate) syncs: std::sync::Mutex<Vec<PathBuf>>,
     #[cfg(test)]
     pub(crate) faults: faults::Faults,
+    #[cfg(test)]
+    pub(crate) steps: steps::Steps,
 }
 
 /// What a look at the cache alone can say.
@@ -71,10 +81,11 @@ pub(crate) enum Cached {
 }
 
 impl Disk {
-    pub(crate) fn open(root: PathBuf, fsync: Fsync) -> Result<Self> {
+    pub(crate) fn open(root: PathBuf, fsync: Fsync, locks: ProcessLocks) -> Result<Self> {
         let opened = make_root(&root, fsync)
             .and_then(|()| Ok(rustix::fs::open(&root, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?));
         let handle = opened.map_err(|source| failed("open the directory", &root, source))?;
+        let locking = Locking::new(&handle, &root, locks);
         let in_memory = wharf_store::is_in_memory(&handle);
         Ok(Self {
             root,
@@ -84,10 +95,14 @@ impl Disk {
             folders: Folders::default(),
             listings: Listings::default(),
             holders: Holders::default(),
+            durable: Durable::default(),
+            locking,
             #[cfg(test)]
             syncs: std::sync::Mutex::default(),
             #[cfg(test)]
             faults: faults::Faults::default(),
+            #[cfg(test)]
+            steps: steps::Steps::default(),
         })
     }
 
@@ -130,12 +145,6 @@ impl Disk {
     pub(crate) fn region(&self, file: File, length: u64) -> FileRegion {
         let file = Arc::new(file);
         if self.in_memory { FileRegion::in_memory(file, 0, length) } else { FileRegion::new(file, 0, length) }
-    }
-
-    /// Opens a file, patiently; `None` if there is none.
-    pub(crate) fn open_file(&self, relative: &str) -> Result<Option<File>> {
-        let path = self.path(relative);
-        absent_as_none(File::open(&path)).map_err(|source| failed("open", &path, source))
     }
 
     /// The whole of a small file; `None` if there is none.
@@ -234,22 +243,15 @@ impl Disk {
         Ok(false)
     }
 
-    /// Makes a file look as if it had just been written, if it is older than `older_than`.
-    pub(crate) fn renew(&self, place: &Place, older_than: Duration, now: SystemTime) -> Result<bool> {
-        let path = self.path(&place.path);
-        let renew = || -> io::Result<()> {
-            let file = File::open(&path)?;
-            let age = now.duration_since(file.metadata()?.modified()?).unwrap_or_default();
-            if age <= older_than {
-                return Ok(());
-            }
-            // A collector that has just found it old removes it now, and the lock says that it is gone, or not at all.
-            lock(&file, &path, FlockOperation::LockShared)?;
-            touch(&file, now)
-        };
-        let renewed = absent_as_none(renew()).map_err(|source| failed("renew", &path, source))?;
-        Ok(renewed.is_some())
+    /// A step of a protocol between processes is about to be made: a test may stop here.
+    #[cfg(test)]
+    fn step(&self, name: &'static str) {
+        self.steps.at(name);
     }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "the tests' own can stop")]
+    fn step(&self, _name: &'static str) {}
 }
 
 /// Whether `holding` is in the folder `name` of `folder`.

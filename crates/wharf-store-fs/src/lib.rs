@@ -5,20 +5,19 @@ mod batch;
 mod blobs;
 mod boot;
 mod disk;
+mod locks;
 mod objects;
 #[cfg(test)]
 mod tests;
 mod uploads;
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 pub use boot::Boot;
 use disk::Disk;
-use tokio::sync::RwLock;
+use locks::RepositoryLocks;
 use uploads::Writers;
-use wharf_oci::RepositoryName;
 use wharf_store::{Clock, Error, Result, SystemClock};
 
 /// How much is synced before a change is acknowledged.
@@ -33,6 +32,16 @@ pub enum Fsync {
     None,
 }
 
+/// How writers of other processes are excluded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProcessLocks {
+    /// By `flock`. Where that does not exclude other processes, what would rest on it is refused.
+    #[default]
+    Detect,
+    /// Not at all: no other process writes to the directory.
+    None,
+}
+
 /// Where and how to store.
 #[derive(Debug, Clone)]
 pub struct FsOptions {
@@ -40,6 +49,8 @@ pub struct FsOptions {
     pub root: PathBuf,
     /// How much is synced.
     pub fsync: Fsync,
+    /// How other processes are excluded.
+    pub locks: ProcessLocks,
     /// Which start of the machine this is.
     pub boot: Boot,
     /// Where uploads take their time from.
@@ -50,8 +61,8 @@ pub struct FsOptions {
 #[derive(Debug, Clone)]
 pub struct FsStore {
     disk: Arc<Disk>,
+    locks: Arc<RepositoryLocks>,
     writers: Writers,
-    locks: Arc<Mutex<HashMap<RepositoryName, Arc<RwLock<()>>>>>,
     boot: Boot,
     clock: Arc<dyn Clock>,
 }
@@ -64,6 +75,7 @@ impl FsOptions {
         Self {
             root: root.as_ref().to_owned(),
             fsync: Fsync::default(),
+            locks: ProcessLocks::default(),
             boot: Boot::current(),
             clock: Arc::new(SystemClock),
         }
@@ -75,19 +87,14 @@ impl FsOptions {
 impl FsStore {
     /// Opens the directory, making it if need be. Reads nothing below it: a start takes the same time on any data size.
     pub fn open(options: FsOptions) -> Result<Self> {
-        let disk = Disk::open(options.root, options.fsync)?;
+        let disk = Disk::open(options.root, options.fsync, options.locks)?;
         Ok(Self {
             disk: Arc::new(disk),
+            locks: Arc::new(RepositoryLocks::new()),
             writers: Writers::default(),
-            locks: Arc::default(),
             boot: options.boot,
             clock: options.clock,
         })
-    }
-
-    fn lock_of(&self, repository: &RepositoryName) -> Arc<RwLock<()>> {
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(locks.entry(repository.clone()).or_default())
     }
 
     /// Runs `act` where it may wait for the disk.

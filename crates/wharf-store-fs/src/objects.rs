@@ -1,6 +1,7 @@
 //! The tree's small objects as files.
 
 use std::fs::File;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -30,7 +31,7 @@ impl Objects for FsStore {
             }
             Cached::Unknown => {}
         }
-        let disk = std::sync::Arc::clone(&self.disk);
+        let disk = Arc::clone(&self.disk);
         blocking(move || Ok(disk.read(&path)?.map(Bytes::from))).await
     }
 
@@ -40,11 +41,7 @@ impl Objects for FsStore {
     }
 
     async fn lock(&self, repository: &RepositoryName, mode: LockMode) -> Result<RepositoryLock> {
-        let lock = self.lock_of(repository);
-        Ok(match mode {
-            LockMode::Shared => RepositoryLock::until_dropped(lock.read_owned().await),
-            LockMode::Exclusive => RepositoryLock::until_dropped(lock.write_owned().await),
-        })
+        Ok(RepositoryLock::until_dropped(self.locks.acquire(&self.disk, repository, mode).await?))
     }
 
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
@@ -96,8 +93,8 @@ impl Objects for FsStore {
     }
 
     async fn renew(&self, key: &Key<'_>, _seen: SystemTime, older_than: Duration) -> Result<bool> {
-        let (place, now) = (Place::from(key), self.clock.now());
-        self.blocking(move |disk| disk.renew(&place, older_than, now)).await
+        let (disk, place, now) = (Arc::clone(&self.disk), Place::from(key), self.clock.now());
+        blocking(move || disk.renew(&place, older_than, now)).await
     }
 }
 

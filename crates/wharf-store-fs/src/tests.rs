@@ -5,6 +5,7 @@ mod dirt;
 mod durability;
 mod failed_syncs;
 mod processes;
+mod removal;
 mod tags;
 mod uploads;
 

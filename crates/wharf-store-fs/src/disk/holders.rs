@@ -48,13 +48,13 @@ impl fmt::Debug for Holders {
 mod tests {
     use std::fs;
 
-    use crate::Fsync;
     use crate::disk::{Disk, Level};
+    use crate::{Fsync, ProcessLocks};
 
     #[test]
     fn where_it_was_found_last_is_never_believed() {
         let root = tempfile::tempdir().unwrap();
-        let disk = Disk::open(root.path().to_owned(), Fsync::None).unwrap();
+        let disk = Disk::open(root.path().to_owned(), Fsync::None, ProcessLocks::Detect).unwrap();
         let level =
             Level { path: "folder".to_owned(), holding: Some("link"), repositories: false, own_folders: 0 };
         let names = ["a", "b"].map(|letter| root.path().join("folder").join(letter.repeat(64)));

@@ -1,36 +1,133 @@
-//! Locks against other processes, on things that may be renamed or removed while one waits for them.
+//! Locks against other processes: whether there are any here, and on things that may be renamed or removed while one waits.
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
-/// Locks `file`, which was opened at `path`, for this process alone; dropping it gives the lock back.
-///
-/// `NotFound` if by then something else, or nothing, stands at `path`. The lock would be worthless: an upload's bytes
-/// may have become a blob between our opening them and our locking them, and must not be written to any more.
-pub(crate) fn lock(file: &File, path: &Path, operation: FlockOperation) -> io::Result<()> {
-    match rustix::fs::flock(file, operation) {
-        // A network file system without locks: then the last writer wins, as it does for every other registry there.
-        Ok(()) | Err(Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS | Errno::INVAL) => {}
-        Err(error) => return Err(error.into()),
+use super::mounts;
+use crate::ProcessLocks;
+
+/// What `flock` is worth on the file system of the store.
+#[derive(Debug)]
+pub(crate) struct Locking {
+    scope: AtomicU8,
+    /// Network file systems ask their server for a lock, which takes its time.
+    pub(crate) remote: bool,
+    /// What the kernel is pretended to answer.
+    #[cfg(test)]
+    pub(crate) pretended: std::sync::Mutex<Option<Errno>>,
+}
+
+/// Whom a lock excludes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Scope {
+    /// All processes, on this host and on others.
+    Everywhere,
+    /// There is one process only: the operator has said so.
+    OneProcess,
+    /// This process, and perhaps not the others.
+    Uncertain,
+}
+
+// === impl Locking ===
+
+impl Locking {
+    /// What there is to know about the file system of `root`, without asking it.
+    pub(crate) fn new(root: impl AsFd, path: &Path, configured: ProcessLocks) -> Self {
+        let (scope, remote) = match configured {
+            ProcessLocks::None => (Scope::OneProcess, false),
+            ProcessLocks::Detect => {
+                let kind = mounts::kind_of(root);
+                if let Some(reason) = &kind.local_locks {
+                    warn(path, reason);
+                    (Scope::Uncertain, kind.remote)
+                } else {
+                    (Scope::Everywhere, kind.remote)
+                }
+            }
+        };
+        Self {
+            scope: AtomicU8::new(scope as u8),
+            remote,
+            #[cfg(test)]
+            pretended: std::sync::Mutex::default(),
+        }
     }
-    let (held, there) = (file.metadata()?, std::fs::metadata(path)?);
-    if (held.dev(), held.ino()) == (there.dev(), there.ino()) {
-        Ok(())
-    } else {
-        Err(io::Error::new(io::ErrorKind::NotFound, "it was replaced while it was being locked"))
+
+    pub(crate) fn scope(&self) -> Scope {
+        match self.scope.load(Ordering::Relaxed) {
+            0 => Scope::Everywhere,
+            1 => Scope::OneProcess,
+            _ => Scope::Uncertain,
+        }
+    }
+
+    /// Calls `flock` for a file of the store at `path`. One that does not work counts as success, and from then on no lock
+    /// excludes other processes.
+    pub(crate) fn flock(&self, file: &File, path: &Path, operation: FlockOperation) -> io::Result<()> {
+        // What was locked before that is unlocked all the same.
+        if self.scope() != Scope::Everywhere && operation != FlockOperation::Unlock {
+            return Ok(());
+        }
+        match self.call(file, operation) {
+            Ok(()) => Ok(()),
+            Err(error @ (Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS | Errno::INVAL)) => {
+                self.distrust(path, &format!("flock: {}", io::Error::from(error)));
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// From now on no lock counts as excluding other processes.
+    pub(crate) fn distrust(&self, path: &Path, reason: &str) {
+        if self.scope() == Scope::Everywhere {
+            self.scope.store(Scope::Uncertain as u8, Ordering::Relaxed);
+            warn(path, reason);
+        }
+    }
+
+    /// Locks `file`, which was opened at `path`; dropping it gives the lock back.
+    ///
+    /// `NotFound` if by then something else, or nothing, stands at `path`. The lock would be worthless: an upload's bytes
+    /// may have become a blob between our opening them and our locking them, and must not be written to any more.
+    pub(crate) fn lock(&self, file: &File, path: &Path, operation: FlockOperation) -> io::Result<()> {
+        self.flock(file, path, operation)?;
+        let (held, there) = (file.metadata()?, std::fs::metadata(path)?);
+        if (held.dev(), held.ino()) == (there.dev(), there.ino()) {
+            Ok(())
+        } else {
+            Err(io::Error::new(io::ErrorKind::NotFound, "it was replaced while it was being locked"))
+        }
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "the tests' own is pretended")]
+    fn call(&self, file: &File, operation: FlockOperation) -> Result<(), Errno> {
+        rustix::fs::flock(file, operation)
+    }
+
+    #[cfg(test)]
+    fn call(&self, file: &File, operation: FlockOperation) -> Result<(), Errno> {
+        let pretended = *self.pretended.lock().unwrap();
+        pretended.map_or_else(|| rustix::fs::flock(file, operation), Err)
     }
 }
 
-/// Opens and locks a folder, waiting for whoever holds it.
-pub(super) fn lock_folder(folder: &Path) -> io::Result<File> {
-    let handle = File::open(folder)?;
-    lock(&handle, folder, FlockOperation::LockExclusive)?;
-    Ok(handle)
+fn warn(path: &Path, reason: &str) {
+    tracing::warn!(
+        path = %path.display(),
+        reason,
+        "locks do not exclude other processes here: deletes and conditional tag writes are answered 503; set \
+         storage.filesystem.locks: none if this is the only process that writes to the directory"
+    );
 }
 
 #[cfg(test)]
@@ -41,6 +138,8 @@ mod tests {
     fn a_lock_on_what_was_moved_away_is_worthless() {
         let directory = tempfile::tempdir().unwrap();
         let (data, blob) = (directory.path().join("data"), directory.path().join("blob"));
+        let root = File::open(directory.path()).unwrap();
+        let locking = Locking::new(&root, directory.path(), ProcessLocks::Detect);
         let open = || File::options().write(true).create(true).truncate(false).open(&data).unwrap();
         let late = open();
         std::fs::rename(&data, &blob).unwrap();
@@ -48,9 +147,9 @@ mod tests {
             if replaced {
                 open();
             }
-            let error = lock(&late, &data, FlockOperation::NonBlockingLockExclusive).unwrap_err();
+            let error = locking.lock(&late, &data, FlockOperation::NonBlockingLockExclusive).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::NotFound);
         }
-        lock(&open(), &data, FlockOperation::NonBlockingLockExclusive).unwrap();
+        locking.lock(&open(), &data, FlockOperation::NonBlockingLockExclusive).unwrap();
     }
 }

@@ -9,8 +9,8 @@ pub(crate) struct Place {
     pub(crate) path: String,
     /// How many of the innermost folders belong to the object alone.
     pub(crate) own_folders: usize,
-    /// Whether its content changes in its lifetime, as a tag's does.
-    pub(crate) changes: bool,
+    /// Whether a collector removes it without a lock, by way of a name aside.
+    pub(crate) removed_aside: bool,
     /// Whether a power cut may take it away. It is never there in part.
     pub(crate) expendable: bool,
 }
@@ -33,7 +33,7 @@ impl From<&Key<'_>> for Place {
         Self {
             path: key.path(),
             own_folders: key.own_folders(),
-            changes: matches!(key, Key::TagLink(..)),
+            removed_aside: matches!(key, Key::BlobData(_)),
             // Nobody but a collector of the older registries reads the history of a tag, and it minds no gap in it.
             expendable: matches!(key, Key::TagIndexLink(..)),
         }

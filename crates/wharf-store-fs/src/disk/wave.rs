@@ -20,6 +20,7 @@ pub(crate) struct Wave {
     syncs: Vec<Sync>,
     lasting: Vec<PathBuf>,
     made: Vec<PathBuf>,
+    published: Vec<(Arc<File>, PathBuf)>,
 }
 
 /// One of them.
@@ -69,6 +70,11 @@ impl Wave {
     /// A folder that was not there before.
     pub(super) fn made(&mut self, folder: &Path) {
         self.made.push(folder.to_owned());
+    }
+
+    /// A file that is on disk under its name once the wave is.
+    pub(super) fn published(&mut self, file: Arc<File>, path: PathBuf) {
+        self.published.push((file, path));
     }
 
     /// What to remove if a sync fails.
@@ -123,7 +129,8 @@ impl Disk {
     /// Syncs all of a wave at the same time: this thread, which is one of the blocking pool, and others that help it.
     ///
     /// It waits only for what has begun and does the rest itself, so it is never held up by a pool that is busy.
-    pub(crate) fn sync_together(self: &Arc<Self>, wave: Wave) -> Result<Synced> {
+    pub(crate) fn sync_together(self: &Arc<Self>, mut wave: Wave) -> Result<Synced> {
+        let published = std::mem::take(&mut wave.published);
         let (mut syncs, lasting) = wave.into_parts();
         syncs.retain(|sync| self.cares_for(sync));
         let count = syncs.len();
@@ -144,7 +151,18 @@ impl Disk {
             return Ok(Synced::Gone);
         }
         self.remember_folders(&lasting);
+        for (file, path) in &published {
+            self.remember_durable(path, file);
+        }
         Ok(Synced::Done)
+    }
+
+    /// `file` is on disk at `path`, with the folders it is in.
+    pub(super) fn remember_durable(&self, path: &Path, file: &File) {
+        // One that cannot be looked at is synced once more by a request that relies on it.
+        if let Ok(meta) = file.metadata() {
+            self.durable.learn(path, &meta);
+        }
     }
 
     /// Does what nobody has begun.

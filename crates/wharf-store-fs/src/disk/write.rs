@@ -7,15 +7,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use bytes::Bytes;
-use rustix::fs::{AtFlags, FlockOperation};
+use rustix::fs::AtFlags;
 use wharf_store::{PutIf, PutOutcome, Result};
 
-use super::lock::lock_folder;
 use super::wave::Wave;
-use super::{Disk, Level, Place, absent_as_none, failed, lock};
+use super::{Disk, Level, Place, absent_as_none, failed};
 
 /// How often a write starts again when an object's own folder is removed under its hands. Each time somebody else made
 /// progress.
@@ -66,14 +64,14 @@ impl Disk {
     pub(crate) fn publish_staged(&self, staged: Staged, wave: &mut Wave) -> Result<PutOutcome> {
         let Staged { write, path, temporary } = staged;
         let folder = parent(&path);
-        let publish = || -> io::Result<PutOutcome> {
-            let _lock = locked(&write.place, &write.condition, folder)?;
-            temporary.publish(&path, &write.condition)
-        };
-        match publish() {
+        let file = Arc::clone(&temporary.file);
+        match temporary.publish(&path, &write.condition) {
             Ok(outcome) => {
                 if !write.place.expendable {
                     wave.folder(folder);
+                }
+                if outcome == PutOutcome::Written {
+                    wave.published(file, path);
                 }
                 Ok(outcome)
             }
@@ -90,7 +88,6 @@ impl Disk {
         self.in_folder_of(&path, |folder| {
             let mut wave = Wave::default();
             self.make_folder(folder, write.place.own_folders, &mut wave)?;
-            let _lock = locked(&write.place, &write.condition, folder)?;
             let made = wave.take_made();
             let temporary = Temporary::write(&path, &write.bytes, &mut wave)?;
             if let Err(error) = self.sync_in_turn(wave) {
@@ -98,8 +95,12 @@ impl Disk {
                 made.undo();
                 return Err(error);
             }
+            let file = Arc::clone(&temporary.file);
             let outcome = temporary.publish(&path, &write.condition)?;
             self.sync_folder(folder)?;
+            if outcome == PutOutcome::Written {
+                self.remember_durable(&path, &file);
+            }
             Ok(outcome)
         })
     }
@@ -114,11 +115,11 @@ impl Disk {
 
     /// Moves the synced file `from` to `place`, over whatever is there. `prepared` says that its folder was made, and
     /// has been synced.
-    pub(crate) fn publish(&self, from: &Path, place: &Place, prepared: bool) -> Result<()> {
+    pub(crate) fn publish(&self, from: &Path, data: &File, place: &Place, prepared: bool) -> Result<()> {
         let path = self.path(&place.path);
         if prepared {
             match std::fs::rename(from, &path) {
-                Ok(()) => return self.settle(&path),
+                Ok(()) => return self.settle(&path, data),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(failed("write", &path, source)),
             }
@@ -137,13 +138,16 @@ impl Disk {
             }
             std::fs::rename(from, &path)
         })?;
-        self.settle(&path)
+        self.settle(&path, data)
     }
 
-    /// Makes a rename to `path` stay. Where the folder is gone again, somebody has removed the blob since, and synced that.
-    fn settle(&self, path: &Path) -> Result<()> {
+    /// Makes a rename of `data` to `path` stay. Where the folder is gone again, the blob was removed since, and that synced.
+    fn settle(&self, path: &Path, data: &File) -> Result<()> {
         let settled = absent_as_none(self.sync_folder(parent(path)));
-        settled.map(drop).map_err(|source| failed("sync", path, source))
+        if settled.map_err(|source| failed("sync", path, source))?.is_some() {
+            self.remember_durable(path, data);
+        }
+        Ok(())
     }
 
     /// Removes `place`; returns whether it was there.
@@ -153,10 +157,7 @@ impl Disk {
         let remove = || -> io::Result<()> {
             // Removed and synced through one handle: by its path the folder can be gone or another one by then, and an
             // object that was removed would be reported as one that was never there.
-            let handle = match place.changes {
-                true => lock_folder(folder)?,
-                false => File::open(folder)?,
-            };
+            let handle = File::open(folder)?;
             let unlinked = rustix::fs::unlinkat(&handle, file_name(&path).as_ref(), AtFlags::empty());
             // Also where it had gone: an earlier removal may have come no further.
             self.sync_handle(&handle, folder)?;
@@ -165,24 +166,6 @@ impl Disk {
         let removed = absent_as_none(remove()).map_err(|source| failed("remove", &path, source))?;
         self.prune(folder, place.own_folders);
         Ok(removed.is_some())
-    }
-
-    /// Removes `place` if it was not written or renewed since `than`; returns whether it did.
-    ///
-    /// Locked from the look to the removal, as [`renew`](Self::renew) is.
-    pub(crate) fn remove_if_older(&self, place: &Place, than: SystemTime) -> Result<bool> {
-        let path = self.path(&place.path);
-        let look = || -> io::Result<Option<File>> {
-            // For writing as well: network file systems want that for an exclusive lock.
-            let file = File::options().read(true).write(true).open(&path)?;
-            lock(&file, &path, FlockOperation::LockExclusive)?;
-            let old = file.metadata()?.modified()? < than;
-            Ok(old.then_some(file))
-        };
-        match absent_as_none(look()).map_err(|source| failed("look at", &path, source))?.flatten() {
-            Some(_locked) => self.remove(place),
-            None => Ok(false),
-        }
     }
 
     /// Removes everything below `level`, and the folder around it if nothing else is in there.
@@ -217,15 +200,6 @@ impl Disk {
     }
 }
 
-/// What a tag means is decided by one writer at a time, so that a conditional write can look and then write. Other
-/// objects never change, so their writers need not wait for each other.
-fn locked(place: &Place, condition: &PutIf, folder: &Path) -> io::Result<Option<File>> {
-    if !place.changes && *condition == PutIf::Any {
-        return Ok(None);
-    }
-    lock_folder(folder).map(Some)
-}
-
 fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
 }
@@ -238,6 +212,7 @@ fn file_name(path: &Path) -> std::borrow::Cow<'_, str> {
 #[derive(Debug)]
 struct Temporary {
     path: PathBuf,
+    file: Arc<File>,
     /// It has been renamed.
     gone: bool,
 }
@@ -247,10 +222,10 @@ impl Temporary {
         // The ending is the one the older registries use, whose collectors know to leave it alone.
         let name = file_name(target);
         let path = target.with_file_name(format!("{name}.{}.tmp", uuid::Uuid::now_v7()));
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        let temporary = Self { path, gone: false };
-        file.write_all(bytes)?;
-        wave.file(Arc::new(file), temporary.path.clone());
+        let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        let temporary = Self { path, file: Arc::new(file), gone: false };
+        (&*temporary.file).write_all(bytes)?;
+        wave.file(Arc::clone(&temporary.file), temporary.path.clone());
         Ok(temporary)
     }
 

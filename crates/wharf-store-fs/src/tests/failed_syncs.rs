@@ -9,6 +9,7 @@ use wharf_store::suite::{collect, repository};
 use wharf_store::{Change, Expect, ManifestFacts, MetadataStore, Result, TagWrite};
 
 use super::*;
+use crate::ProcessLocks;
 use crate::disk::Disk;
 use crate::uploads::{Note, Writers, folder};
 
@@ -58,7 +59,8 @@ async fn bytes_whose_sync_failed_are_sent_again_before_they_are_a_blob() {
             store.disk.syncs.lock().unwrap().clear();
             let mut next = store.clone();
             if restarted {
-                let mut disk = Disk::open(directory.path().to_owned(), Fsync::Full).unwrap();
+                let mut disk =
+                    Disk::open(directory.path().to_owned(), Fsync::Full, ProcessLocks::Detect).unwrap();
                 disk.faults = store.disk.faults.clone();
                 next = FsStore { disk: Arc::new(disk), writers: Writers::default(), ..store.clone() };
             }

@@ -59,8 +59,11 @@ async fn an_upload_that_is_being_closed_is_never_seen_empty() {
             }
         };
         let digest = Digest::of(b"bytes");
-        let (committed, ()) = tokio::join!(one.commit(&key, &digest), watch);
-        committed.unwrap();
+        let finish = async {
+            one.commit(&key, &digest).await.unwrap();
+            one.close(&key).await.unwrap();
+        };
+        tokio::join!(finish, watch);
     }
 }
 

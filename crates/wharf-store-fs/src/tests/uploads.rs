@@ -146,6 +146,7 @@ async fn a_finished_upload_leaves_no_folder_and_no_temporary_file() {
     store.append(&key, 0, once(b"bytes")).await.unwrap();
     let digest = Digest::of_with(Algorithm::Sha512, b"bytes");
     store.commit(&key, &digest).await.unwrap();
+    store.close(&key).await.unwrap();
     store.put(&Digest::of(b"small"), Bytes::from_static(b"small")).await.unwrap();
 
     let mut files = Vec::new();

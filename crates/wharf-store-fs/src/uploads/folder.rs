@@ -16,7 +16,7 @@ use wharf_store::{Error, Result, UploadKey, UploadRecord, UploadStatus};
 
 use super::note::Note;
 use super::session::Context;
-use crate::disk::{Disk, Level, absent_as_none, failed, lock};
+use crate::disk::{Disk, Level, absent_as_none, failed};
 
 /// How often opening starts again when the upload is closed under our hands. Each time somebody else made progress.
 const ATTEMPTS: usize = 8;
@@ -101,7 +101,36 @@ pub(super) fn open(disk: &Disk, key: &UploadKey) -> Result<File> {
 
 /// How far an upload is; `None` if it is not open.
 pub(super) fn status(disk: &Disk, key: &UploadKey) -> Result<Option<UploadStatus>> {
-    Ok(look(disk, key)?.map(|found| UploadStatus { offset: found.length.unwrap_or(0), begun: found.begun }))
+    if let Some(found) = look(disk, key)? {
+        return Ok(Some(UploadStatus { offset: found.length.unwrap_or(0), begun: found.begun }));
+    }
+    let Some(note) = finished(disk, key)? else { return Ok(None) };
+    let begun = last_change(disk, key)?.unwrap_or(SystemTime::UNIX_EPOCH);
+    Ok(Some(UploadStatus { offset: note.size, begun }))
+}
+
+/// What a finished upload was published as; `None` if it is not finished.
+pub(super) fn finished(disk: &Disk, key: &UploadKey) -> Result<Option<Note>> {
+    let note = disk.read(&Key::UploadRecord(key).path())?.as_deref().and_then(Note::decode);
+    let Some(note) = note else { return Ok(None) };
+    let path = disk.path(&Key::UploadData(key).path());
+    let there = path.try_exists().map_err(|source| failed("look at", &path, source))?;
+    Ok((!there).then_some(note))
+}
+
+/// Takes away what is left of a finished upload.
+pub(super) fn clear_finished(disk: &Disk, key: &UploadKey) {
+    let folder = disk.path(&Dir::Upload(key).path());
+    // Nearly always there is nothing but the note.
+    let _ = std::fs::remove_file(disk.path(&Key::UploadRecord(key).path()));
+    if std::fs::remove_dir(&folder).is_err() && folder.exists() {
+        clear(disk, key);
+    }
+}
+
+/// Takes away the record, or the note, of an upload whose `data` stays.
+pub(super) fn forget_record(disk: &Disk, key: &UploadKey) -> Result<()> {
+    remove(disk, &Key::UploadRecord(key))
 }
 
 /// When the folder of an upload last changed, whether or not the upload is open; `None` if there is no folder.
@@ -195,7 +224,7 @@ fn create_locked(disk: &Disk, key: &UploadKey) -> io::Result<File> {
 fn open_locked(disk: &Disk, key: &UploadKey, mut options: OpenOptions) -> io::Result<File> {
     let path = disk.path(&Key::UploadData(key).path());
     let data = options.read(true).write(true).open(&path)?;
-    lock(&data, &path, FlockOperation::NonBlockingLockExclusive)?;
+    disk.locking.lock(&data, &path, FlockOperation::NonBlockingLockExclusive)?;
     Ok(data)
 }
 

@@ -129,6 +129,8 @@ impl Opened {
         let (disk, key) = (&self.context.disk, &self.context.writer.key);
         let path = disk.path(&Key::UploadData(key).path());
         folder::unstart(disk, key)?;
+        // A note that outlived the bytes would call the upload finished.
+        folder::forget_record(disk, key)?;
         std::fs::remove_file(&path).map_err(|source| self.failed("remove", source))?;
         folder::clear(disk, key);
         Ok(())
@@ -163,11 +165,15 @@ impl Verified {
         }
     }
 
-    /// Renames the bytes to their place, for good; `prepared` says that its folder has been synced.
+    /// Renames the bytes to their place, for good, which finishes the upload; `prepared` says that the folder of that place
+    /// has been synced.
     pub(super) fn publish(self, prepared: bool) -> Result<u64> {
         let (disk, key) = (&self.opened.context.disk, &self.opened.context.writer.key);
-        disk.publish(&disk.path(&Key::UploadData(key).path()), &self.place, prepared)?;
-        folder::clear(disk, key);
+        let data = disk.path(&Key::UploadData(key).path());
+        if let Err(error) = disk.publish(&data, &self.opened.data, &self.place, prepared) {
+            // Where the bytes are still the upload's, they are synced, and can be published by the next attempt.
+            return if data.exists() { folder::forget_record(disk, key).and(Err(error)) } else { Err(error) };
+        }
         Ok(self.size)
     }
 }
