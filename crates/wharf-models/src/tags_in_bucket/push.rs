@@ -104,8 +104,10 @@ impl Push {
             }
             PushStep::GetRevisionOfTag(_) => PushStep::Refuse,
             PushStep::PutTagIf(read) if bucket.tag == read => {
-                if matches!(read, Tag::Means(other) if other != self.manifest) && bucket.has_revision(read) {
-                    bucket.broken = Some("a write of a tag that must be absent replaced one that is there");
+                let is_other = matches!(read, Tag::Means(other) if other != self.manifest);
+                if is_other && bucket.pushed && bucket.has_revision(read) {
+                    bucket.broken =
+                        Some("an acknowledged tag was replaced by a write that requires it to be absent");
                 }
                 bucket.put_tag(own);
                 after_tag

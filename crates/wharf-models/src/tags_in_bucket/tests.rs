@@ -7,7 +7,7 @@ const MOVED_TAG_LOST: &str = "an acknowledged push of another manifest has lost 
 const HALF: &str = "the manifest is there and its acknowledged tag is gone";
 const NEVER_WHOLE: &str = "an acknowledged tag was written without its manifest";
 
-const REPLACED: &str = "a write of a tag that must be absent replaced one that is there";
+const REPLACED: &str = "an acknowledged tag was replaced by a write that requires it to be absent";
 
 const fn push(name: &'static str, manifest: Manifest, write: TagWrite) -> Actor<Role> {
     Actor::new(name, Role::Push(Push::new(manifest, write)))
