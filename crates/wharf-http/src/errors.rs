@@ -1,6 +1,6 @@
 //! Errors on their way out: the one place that knows which status and code a failure has.
 
-use http::header::{ALLOW, HeaderName, HeaderValue, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, HeaderName, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 use wharf_auth::{Challenge, IssueError, Refusal};
@@ -10,7 +10,7 @@ use wharf_oci::{Digest, ErrorBody, ErrorCode, ErrorEntry, Reference, RouteError,
 use crate::asked::Asked;
 use crate::body::Body;
 use crate::request_body::BodyError;
-use crate::respond;
+use crate::respond::{self, SetHeader};
 
 /// What a client is told to wait before it tries again, in seconds.
 const RETRY_AFTER_SECONDS: &str = "5";
@@ -108,9 +108,7 @@ impl ApiError {
         let body = ErrorBody { errors: self.entries }.to_json();
         let mut response = respond::json(self.status, body);
         for (name, value) in self.headers {
-            if let Ok(value) = HeaderValue::from_str(&value) {
-                response.headers_mut().append(name, value);
-            }
+            response.add(name, &value);
         }
         response
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
-    LINK, LOCATION, RANGE,
+    InvalidHeaderValue, LINK, LOCATION, RANGE,
 };
 use http::{Response, StatusCode};
 use wharf_core::UploadState;
@@ -102,34 +102,62 @@ pub(crate) fn partial(response: &mut Response<Body>, length: u64, content_range:
     *response.body_mut() = body;
 }
 
-/// Setting headers whose values we made ourselves.
+/// Headers that a response cannot do without. One that cannot be made marks the response, and the client gets a 500 in its
+/// place: a 401 without a challenge or a redirect to nowhere would be another answer.
 pub(crate) trait SetHeader {
-    /// Sets a header to a text that is fit for one.
+    /// Sets a header to a text.
     fn set(&mut self, name: HeaderName, value: &str);
+
+    /// Adds a header of this name to those that there are.
+    fn add(&mut self, name: HeaderName, value: &str);
 
     /// Says which content this is: as digest and as validator.
     fn identify(&mut self, digest: &Digest);
+
+    /// Whether a header is missing that could not be made.
+    fn is_incomplete(&self) -> bool;
 }
+
+/// The mark of a response that lacks a header.
+#[derive(Debug, Clone, Copy)]
+struct Incomplete;
 
 impl SetHeader for Response<Body> {
     fn set(&mut self, name: HeaderName, value: &str) {
-        match HeaderValue::from_str(value) {
-            Ok(value) => {
-                self.headers_mut().insert(name, value);
-            }
-            Err(_) => debug_assert!(false, "{value:?} is not fit for {name}"),
+        if let Some(value) = made(self, &name, HeaderValue::from_str(value)) {
+            self.headers_mut().insert(name, value);
+        }
+    }
+
+    fn add(&mut self, name: HeaderName, value: &str) {
+        if let Some(value) = made(self, &name, HeaderValue::from_str(value)) {
+            self.headers_mut().append(name, value);
         }
     }
 
     fn identify(&mut self, digest: &Digest) {
         for (name, text) in [(DOCKER_CONTENT_DIGEST, digest.to_string()), (ETAG, etag(digest))] {
             // Its memory becomes the header's.
-            match HeaderValue::from_maybe_shared(Bytes::from(text)) {
-                Ok(value) => {
-                    self.headers_mut().insert(name, value);
-                }
-                Err(_) => debug_assert!(false, "a digest is fit for {name}"),
+            if let Some(value) = made(self, &name, HeaderValue::from_maybe_shared(Bytes::from(text))) {
+                self.headers_mut().insert(name, value);
             }
         }
     }
+
+    fn is_incomplete(&self) -> bool {
+        self.extensions().get::<Incomplete>().is_some()
+    }
+}
+
+fn made(
+    response: &mut Response<Body>,
+    name: &HeaderName,
+    value: Result<HeaderValue, InvalidHeaderValue>,
+) -> Option<HeaderValue> {
+    if value.is_err() {
+        // Without the value: the address of a redirect is signed, and as good as a password.
+        tracing::error!(header = name.as_str(), "a header has a control character in it; answering 500");
+        response.extensions_mut().insert(Incomplete);
+    }
+    value.ok()
 }

@@ -14,7 +14,7 @@ use http::{Method, Request, Response};
 use http_body::Body as HttpBody;
 use wharf_auth::{Authorizer, ClientCertificate, Sender};
 use wharf_core::{BoxError, Cause, Registry};
-use wharf_oci::{Route, RouteError};
+use wharf_oci::{ErrorCode, Route, RouteError};
 
 use crate::addresses::Reached;
 use crate::asked::Asked;
@@ -28,7 +28,7 @@ use crate::log::{LoggedBody, Record};
 use crate::origin::origin;
 use crate::request_body::RequestBody;
 use crate::request_id;
-use crate::respond;
+use crate::respond::{self, SetHeader};
 
 /// A registry as a service: takes HTTP requests, gives HTTP responses. Cheap to clone.
 ///
@@ -103,6 +103,13 @@ impl Service {
                 error.into_response(|| addresses.here(Reached::by(&head)))
             }
         };
+        if response.is_incomplete() {
+            let error = ApiError::new(ErrorCode::Unknown);
+            if let Some(details) = record.details() {
+                details.error(&error);
+            }
+            response = error.into_response(String::new);
+        }
         self.finish(&head, &mut response);
         // Over HTTP/1 hyper leaves it out by itself; over HTTP/2 a client would take it for a broken protocol.
         if head.method == Method::HEAD {

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use wharf_oci::ErrorCode;
-use wharf_store::Retry;
+use async_trait::async_trait;
+use wharf_auth::{Authorizer, Caller, Challenge, Refusal, Scope, Sender, TagWrite};
+use wharf_oci::{Digest, ErrorCode, RepositoryName, Tag};
+use wharf_store::{BlobUrls, Retry};
 use wharf_testkit::images::{Blob, Image};
 use wharf_testkit::push;
 use wharf_testkit::registry::{ScratchRegistry, Setup};
@@ -167,4 +169,63 @@ async fn who_may_not_is_told_in_the_same_form() {
         // A second and a half: whole seconds, and not too few.
         assert_eq!(guesser.header("Retry-After"), Some("2"));
     }
+}
+
+/// Refuses everybody with a challenge that fits in no header, or sends them to an address that does not.
+#[derive(Debug)]
+struct Unwritable;
+
+#[async_trait]
+impl Authorizer for Unwritable {
+    async fn caller(&self, _sender: Sender<'_>) -> Result<Caller, Refusal> {
+        Err(Refusal::Unauthenticated { challenge: Challenge::Basic { realm: "My\nRealm".to_owned() } })
+    }
+
+    async fn allow(&self, _caller: &Caller, _scope: Scope<'_>) -> Result<(), Refusal> {
+        Err(Refusal::Denied)
+    }
+
+    async fn tag_write(
+        &self,
+        _caller: &Caller,
+        _repository: &RepositoryName,
+        _tag: &Tag,
+    ) -> Result<TagWrite, Refusal> {
+        Err(Refusal::Denied)
+    }
+
+    fn sees(&self, _caller: &Caller, _repository: &RepositoryName) -> bool {
+        false
+    }
+}
+
+#[async_trait]
+impl BlobUrls for Unwritable {
+    async fn url(&self, _digest: &Digest) -> wharf_store::Result<Option<String>> {
+        Ok(Some("https://cdn.example.com/\r\nX-A: b".to_owned()))
+    }
+}
+
+#[tokio::test]
+async fn an_answer_whose_header_cannot_be_made_is_a_500_and_not_one_without_it() {
+    let setup = Setup { authorizer: Arc::new(Unwritable), ..Setup::default() };
+    let registry = ScratchRegistry::memory_with(setup).await;
+    for path in ["/v2/", "/v2/a/tags/list"] {
+        let answer = registry.get(path).send().await.refused(500, ErrorCode::Unknown);
+        assert_eq!(answer.header("Docker-Distribution-Api-Version"), Some("registry/2.0"));
+    }
+    assert_eq!(registry.head("/v2/a/manifests/x").send().await.status, 500);
+
+    let mut setup = Setup::default();
+    setup.registry.urls = Some(Arc::new(Unwritable));
+    let registry = ScratchRegistry::memory_with(setup).await;
+    let blob = Blob::random(1, 10);
+    push::blob(&registry, "a", &blob).await;
+    let path = format!("/v2/a/blobs/{}", blob.digest);
+    let answer = registry.get(&path).send().await.refused(500, ErrorCode::Unknown);
+    assert_eq!((answer.header("Location"), answer.header("X-A")), (None, None));
+    let answer = registry.get(&path).header("Range", "bytes=0-3").send().await;
+    let _ = answer.refused(500, ErrorCode::Unknown);
+    // Nothing else is touched, not even on the same connection.
+    let _ = registry.head(&path).send().await.expect(200);
 }

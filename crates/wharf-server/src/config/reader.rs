@@ -12,6 +12,8 @@ use super::findings::{ConfigError, Findings};
 use super::tree::{Node, Place, Value};
 use super::{duration, web};
 
+const FITS_IN_A_HEADER: &str = "text that fits in a header";
+
 /// Reads keys of one tree.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
@@ -40,6 +42,11 @@ impl<'a> Reader<'a> {
     pub(super) fn text(&mut self, key: &str) -> Option<String> {
         let node = self.node(key)?;
         text(node, key, self.findings)
+    }
+
+    /// Text that becomes a part of a header, unless it is empty.
+    pub(super) fn header_text(&mut self, key: &str) -> Option<String> {
+        self.parsed(key, FITS_IN_A_HEADER, web::header_text)
     }
 
     /// Whether the key is there, even with nothing behind it.
@@ -182,8 +189,7 @@ impl<'a> Reader<'a> {
                 continue;
             };
             let items = list_items(&entry.node, &key, self.findings);
-            let values =
-                parsed_items(items, &key, "text that fits in a header", self.findings, web::header_value);
+            let values = parsed_items(items, &key, FITS_IN_A_HEADER, self.findings, web::header_value);
             headers.extend(values.into_iter().map(|value| (name.clone(), value)));
         }
         headers

@@ -15,28 +15,30 @@ pub(super) fn base_url(text: &str) -> Option<String> {
     let url: Uri = text.parse().ok()?;
     let is_web = matches!(url.scheme_str(), Some("http" | "https"));
     let is_plain = !text.contains(['?', '#', '@']) && url.host().is_some_and(|host| !host.is_empty());
-    (is_web && is_plain).then(|| text.trim_end_matches('/').to_owned())
+    (is_web && is_plain && fits_in_a_header(text)).then(|| text.trim_end_matches('/').to_owned())
 }
 
 /// A URL, kept as it is: clients are to see it as it was written.
 pub(super) fn base_url_as_written(text: &str) -> Option<String> {
     let url: Uri = text.parse().ok()?;
     let is_web = matches!(url.scheme_str(), Some("http" | "https"));
-    (is_web && url.host().is_some_and(|host| !host.is_empty()) && !text.contains('"'))
-        .then(|| text.to_owned())
+    let is_plain = !text.contains('"') && url.host().is_some_and(|host| !host.is_empty());
+    (is_web && is_plain && fits_in_a_header(text)).then(|| text.to_owned())
 }
 
 /// A path on our host.
 pub(super) fn path(text: &str) -> Option<String> {
     let is_path = text.parse::<PathAndQuery>().is_ok_and(|path| path.as_str() == text);
-    (is_path && text.starts_with('/') && !text.contains('"')).then(|| text.to_owned())
+    let is_plain = text.starts_with('/') && !text.contains('"');
+    (is_path && is_plain && fits_in_a_header(text)).then(|| text.to_owned())
 }
 
 /// A path with a slash at both ends.
 pub(super) fn prefix(text: &str) -> Option<String> {
     let is_path = text.parse::<PathAndQuery>().is_ok_and(|path| path.as_str() == text);
     let is_plain = !text.contains(['?', '#']) && !text.contains("//");
-    (is_path && is_plain && text.starts_with('/') && text.ends_with('/')).then(|| text.to_owned())
+    (is_path && is_plain && fits_in_a_header(text) && text.starts_with('/') && text.ends_with('/'))
+        .then(|| text.to_owned())
 }
 
 /// A network, or an address as the network of itself.
@@ -52,6 +54,15 @@ pub(super) fn header_name(text: &str) -> Option<HeaderName> {
 /// What may stand in a header.
 pub(super) fn header_value(text: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(text).ok()
+}
+
+/// The same as text, for what becomes a part of a header.
+pub(super) fn header_text(text: &str) -> Option<String> {
+    fits_in_a_header(text).then(|| text.to_owned())
+}
+
+fn fits_in_a_header(text: &str) -> bool {
+    header_value(text).is_some()
 }
 
 #[cfg(test)]

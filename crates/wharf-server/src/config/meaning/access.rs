@@ -183,7 +183,7 @@ fn callers_of<'a>(reader: &Reader<'a>, index: usize) -> Option<&'a Node> {
 fn own_tokens(reader: &mut Reader<'_>, auth: &AuthConfig, http: &HttpConfig) -> Option<OwnTokensConfig> {
     let defaults = TokenOptions::default();
     let enabled = reader.flag("access.tokens.enabled");
-    let service = reader.text("access.tokens.service").filter(|service| !service.is_empty());
+    let service = reader.header_text("access.tokens.service");
     let lifetime =
         reader.parsed("access.tokens.lifetime", "a duration of a minute at least such as 5m", |text| {
             duration::parse(text).filter(|lifetime| *lifetime >= SHORTEST_LIFETIME)

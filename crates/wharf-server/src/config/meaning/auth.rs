@@ -32,7 +32,7 @@ pub(super) fn none(reader: &mut Reader<'_>) -> bool {
 }
 
 pub(super) fn htpasswd(reader: &mut Reader<'_>) -> Option<HtpasswdConfig> {
-    let realm = reader.text("auth.htpasswd.realm").filter(|realm| !realm.is_empty());
+    let realm = reader.header_text("auth.htpasswd.realm");
     let path = reader.text("auth.htpasswd.path").filter(|path| !path.is_empty());
     // Naming it is asking for it: a file that says no more must not leave the door open.
     reader.is_named("auth.htpasswd").then(|| HtpasswdConfig {
@@ -54,7 +54,7 @@ pub(super) fn htpasswd(reader: &mut Reader<'_>) -> Option<HtpasswdConfig> {
 pub(super) fn token(reader: &mut Reader<'_>) -> Option<TokenConfig> {
     let expected = "the URL of a token server such as https://auth.example.com/token";
     let url = reader.parsed("auth.token.realm", expected, web::base_url_as_written);
-    let service = reader.text("auth.token.service").filter(|service| !service.is_empty());
+    let service = reader.header_text("auth.token.service");
     let issuer = reader.text("auth.token.issuer").filter(|issuer| !issuer.is_empty());
     let redirects = reader.flag("auth.token.autoredirect").unwrap_or(false);
     let redirect = reader.parsed("auth.token.autoredirectpath", "a path such as /auth/token", web::path);

@@ -80,6 +80,43 @@ fn headers_are_checked() {
 }
 
 #[test]
+fn what_becomes_a_part_of_a_header_fits_in_one() {
+    let text = "text that fits in a header";
+    let rows = [
+        ("auth: {htpasswd: {realm: \"a\\nb\", path: /a}}", "4:26: auth.htpasswd.realm", text),
+        (
+            "auth: {token: {autoredirect: true, service: \"a\\nb\", issuer: i, jwks: /k}}",
+            "4:45: auth.token.service",
+            text,
+        ),
+        (
+            "auth: {token: {realm: \"https://a/t\\n\", service: s, issuer: i, jwks: /k}}",
+            "4:23: auth.token.realm",
+            "the URL of a token server such as https://auth.example.com/token",
+        ),
+        (
+            "auth: {token: {autoredirect: true, autoredirectpath: \"/t\\n\", service: s, issuer: i, jwks: /k}}",
+            "4:54: auth.token.autoredirectpath",
+            "a path such as /auth/token",
+        ),
+        ("access: {tokens: {service: \"a\\x7F\"}}", "4:28: access.tokens.service", text),
+    ];
+    for (lines, place, expected) in rows {
+        let errors = parse(&format!("{BASE}{lines}\n"), &[], UnknownKeys::Warn).expect_err(lines);
+        let start = format!("config.yml:{place}: expected {expected}, got ");
+        assert!(errors.len() == 1 && errors[0].to_string().starts_with(&start), "{lines}: {errors:?}");
+    }
+    for key in ["host: \"https://a.example/\\n\"", "prefix: \"/a\\n/\"", "headers: {X-A: [\"a\\nb\"]}"] {
+        let text = format!("version: 0.1\nstorage: filesystem\nhttp: {{addr: ':1', {key}}}\n");
+        let errors = parse(&text, &[], UnknownKeys::Warn).expect_err(key);
+        assert_eq!(errors.len(), 1, "{key}: {errors:?}");
+    }
+    // What is not ASCII was always sent as it is.
+    let config = based("auth: {htpasswd: {realm: Régistre, path: /a}}");
+    assert_eq!(config.auth.htpasswd.unwrap().realm, "Régistre");
+}
+
+#[test]
 fn maintenance_is_checked() {
     check_errors(
         &file(
