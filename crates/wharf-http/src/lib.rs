@@ -3,6 +3,7 @@
 mod addresses;
 mod asked;
 mod body;
+mod connections;
 mod context;
 mod details;
 mod dispatch;
@@ -17,6 +18,7 @@ mod origin;
 mod request_body;
 mod request_id;
 mod respond;
+mod sending;
 mod serve;
 mod service;
 mod stall;

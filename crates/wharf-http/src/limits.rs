@@ -43,10 +43,15 @@ pub struct Limits {
     pub referrers_page: usize,
     /// Connections open at once. The next one waits in the kernel's queue.
     pub connections: usize,
+    /// Connections open at once from one address (of IPv6: one /64). The next one is closed at once. Does not count for
+    /// proxies that the operator has named, nor for Unix sockets.
+    pub connections_per_address: usize,
     /// How long a client may take to agree with us on TLS, from the opening of its connection.
     pub handshake_timeout: Duration,
     /// How long a connection may take to send a request's head, from its opening or from the response before.
     pub head_timeout: Duration,
+    /// The same for connections that are opened while nine tenths of all are taken; also the limit of their handshakes.
+    pub crowded_head_timeout: Duration,
     /// How long a body may be silent. There is no limit on how long it may take in all.
     pub body_idle_timeout: Duration,
     /// How long a client may refuse to take any more of a response.
@@ -64,8 +69,10 @@ impl Default for Limits {
             catalog_scan: 100_000,
             referrers_page: 1000,
             connections: 16_384,
+            connections_per_address: 16_384 / 4,
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(75),
+            crowded_head_timeout: Duration::from_secs(5),
             body_idle_timeout: Duration::from_secs(120),
             write_idle_timeout: Duration::from_secs(120),
             drain_timeout: Duration::from_secs(10),

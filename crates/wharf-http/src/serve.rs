@@ -14,11 +14,13 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::connections::{Connections, OpenConnection};
 use crate::listener::{Connection, Listener};
+use crate::sending::SendingBody;
 use crate::service::{Remote, Service, Tls};
 use crate::stall::Stall;
 use crate::tls::{Secured, TlsSource};
@@ -26,6 +28,9 @@ use crate::tls::{Secured, TlsSource};
 /// How long accepting pauses after a failure, at first and at most: there is nothing to do about having no file
 /// descriptors but to wait until somebody closes one.
 const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_secs(1));
+
+/// How long accepting waits for a connection to end when there are as many as may be, before it closes idle ones.
+const ROOM_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What a client may send on a stream, and on a connection, before we have taken any of it: the round trip of a slow
 /// link times its bandwidth, which hyper's default falls short of.
@@ -68,7 +73,8 @@ pub async fn serve(
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(service.limits().connections));
     let stopping = CancellationToken::new();
-    let place = Place { service: &service, graceful: &graceful, stopping: &stopping };
+    let open = Connections::new(service.limits(), service.trusted_proxies().clone());
+    let place = Place { service: &service, open: &open, graceful: &graceful, stopping: &stopping };
     tokio::select! {
         () = stop => {}
         () = accept(&listener, place, &connections, &permits) => {}
@@ -93,6 +99,7 @@ pub async fn serve(
 #[derive(Clone, Copy)]
 struct Place<'a> {
     service: &'a Service,
+    open: &'a Connections,
     graceful: &'a GracefulShutdown,
     stopping: &'a CancellationToken,
 }
@@ -102,11 +109,12 @@ async fn accept(listener: &Listener, place: Place<'_>, connections: &TaskTracker
     let mut pause = first;
     loop {
         // Before accepting: a connection that may not be served yet waits in the kernel and costs us nothing.
-        let Ok(permit) = Arc::clone(permits).acquire_owned().await else { return };
+        let Some(permit) = room(permits, place.open).await else { return };
         match listener.accept().await {
             Ok((stream, remote)) => {
                 pause = first;
-                let seat = Seat::new(place, remote, permit);
+                let Some(open) = place.open.admit(remote.map(|remote| remote.ip())) else { continue };
+                let seat = Seat::new(place, remote, open, permit);
                 match listener.tls() {
                     None => connections.spawn(clear(stream, seat)),
                     Some(source) => connections.spawn(secure(stream, Arc::clone(source), seat)),
@@ -122,6 +130,16 @@ async fn accept(listener: &Listener, place: Place<'_>, connections: &TaskTracker
     }
 }
 
+/// Waits until one more connection may be open; `None` if none will ever be.
+async fn room(permits: &Arc<Semaphore>, open: &Connections) -> Option<OwnedSemaphorePermit> {
+    loop {
+        match timeout(ROOM_INTERVAL, Arc::clone(permits).acquire_owned()).await {
+            Ok(permit) => return permit.ok(),
+            Err(_) => open.make_room(),
+        }
+    }
+}
+
 /// The client hung up between knocking and our opening.
 fn is_clients_fault(error: &std::io::Error) -> bool {
     use std::io::ErrorKind as K;
@@ -132,6 +150,9 @@ fn is_clients_fault(error: &std::io::Error) -> bool {
 struct Seat {
     service: Service,
     remote: Option<SocketAddr>,
+    open: OpenConnection,
+    /// How long its handshake and the heads of its requests may take.
+    head_timeout: Duration,
     watcher: Watcher,
     stopping: CancellationToken,
     permit: OwnedSemaphorePermit,
@@ -154,9 +175,10 @@ async fn clear(stream: Connection, seat: Seat) {
 
 /// Serves a connection with TLS. The handshake is made here, beside all others, and not where connections are accepted.
 async fn secure(stream: Connection, source: Arc<dyn TlsSource>, seat: Seat) {
-    let limit = seat.service.limits().handshake_timeout;
+    let limit = seat.service.limits().handshake_timeout.min(seat.head_timeout);
     let secured = tokio::select! {
         () = seat.stopping.cancelled() => return,
+        () = seat.open.closed_for_room() => return,
         // Boxed, for it is over when the long part of the task's life begins.
         secured = Box::pin(Secured::accept(stream, source.handshake(), limit)) => secured,
     };
@@ -172,10 +194,19 @@ async fn secure(stream: Connection, source: Arc<dyn TlsSource>, seat: Seat) {
 // === impl Seat ===
 
 impl Seat {
-    fn new(place: Place<'_>, remote: Option<SocketAddr>, permit: OwnedSemaphorePermit) -> Self {
+    fn new(
+        place: Place<'_>,
+        remote: Option<SocketAddr>,
+        open: OpenConnection,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let limits = place.service.limits();
+        let is_crowded = place.open.are_crowded();
         Self {
             service: place.service.clone(),
             remote,
+            open,
+            head_timeout: if is_crowded { limits.crowded_head_timeout } else { limits.head_timeout },
             watcher: place.graceful.watcher(),
             stopping: place.stopping.clone(),
             permit,
@@ -187,33 +218,38 @@ impl Seat {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { service, remote, watcher, permit, .. } = self;
+        let Self { service, remote, open, head_timeout, watcher, permit, .. } = self;
         let limits = *service.limits();
-        let io = TokioIo::new(Stall::new(stream, limits.write_idle_timeout, limits.head_timeout));
+        let io = TokioIo::new(Stall::new(stream, limits.write_idle_timeout, head_timeout));
+        let open = Arc::new(open);
+        let of_requests = Arc::clone(&open);
         let handler = service_fn(move |mut request: hyper::Request<Incoming>| {
-            let service = service.clone();
+            let (service, busy) = (service.clone(), of_requests.busy());
             if let Some(remote) = remote {
                 request.extensions_mut().insert(Remote(remote));
             }
             if let Some(tls) = &tls {
                 request.extensions_mut().insert(tls.clone());
             }
-            async move { Ok::<_, Infallible>(service.respond(request).await) }
+            async move {
+                let response = service.respond(request).await;
+                Ok::<_, Infallible>(response.map(|body| SendingBody::new(body, busy)))
+            }
         });
         match protocol {
             Protocol::Http1 => {
                 let mut http1 = http1::Builder::new();
-                http1.timer(TokioTimer::new()).header_read_timeout(limits.head_timeout);
+                http1.timer(TokioTimer::new()).header_read_timeout(head_timeout);
                 http1.title_case_headers(true);
-                watch(watcher, http1.serve_connection(io, handler), remote).await;
+                watch(watcher, http1.serve_connection(io, handler), &open, remote).await;
             }
             Protocol::Http2 => {
-                let builder = both(limits.head_timeout).http2_only();
-                watch(watcher, builder.serve_connection(io, handler).into_owned(), remote).await;
+                let builder = both(head_timeout).http2_only();
+                watch(watcher, builder.serve_connection(io, handler).into_owned(), &open, remote).await;
             }
             Protocol::Either => {
-                let builder = both(limits.head_timeout);
-                watch(watcher, builder.serve_connection(io, handler).into_owned(), remote).await;
+                let builder = both(head_timeout);
+                watch(watcher, builder.serve_connection(io, handler).into_owned(), &open, remote).await;
             }
         }
         drop(permit);
@@ -234,7 +270,12 @@ fn both(head_timeout: Duration) -> auto::Builder<TokioExecutor> {
 }
 
 /// Follows a connection to its end.
-fn watch<C>(watcher: Watcher, connection: C, remote: Option<SocketAddr>) -> impl Future<Output = ()> + Send
+fn watch<C>(
+    watcher: Watcher,
+    connection: C,
+    open: &OpenConnection,
+    remote: Option<SocketAddr>,
+) -> impl Future<Output = ()> + Send
 where
     C: GracefulConnection + Future<Output = Result<(), <C as GracefulConnection>::Error>> + Send + 'static,
     <C as GracefulConnection>::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
@@ -242,9 +283,14 @@ where
     // Boxed, so that a task is as large as what it does and not as the largest thing any of them could do.
     let watched = Box::pin(watcher.watch(connection));
     async move {
-        if let Err(error) = watched.await {
-            let error = error.into();
-            tracing::debug!(?remote, error = &*error as &dyn std::error::Error, "connection ended early");
+        tokio::select! {
+            // First, so that a request that has come is answered and not cut off.
+            biased;
+            ended = watched => if let Err(error) = ended {
+                let error = error.into();
+                tracing::debug!(?remote, error = &*error as &dyn std::error::Error, "connection ended early");
+            },
+            () = open.closed_for_room() => tracing::debug!(?remote, "idle connection closed to make room"),
         }
     }
 }

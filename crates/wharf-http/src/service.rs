@@ -16,7 +16,7 @@ use wharf_auth::{Authorizer, ClientCertificate, Sender};
 use wharf_core::{BoxError, Cause, Registry};
 use wharf_oci::{ErrorCode, Route, RouteError};
 
-use crate::addresses::Reached;
+use crate::addresses::{Reached, TrustedProxies};
 use crate::asked::Asked;
 use crate::body::Body;
 use crate::context::Cx;
@@ -68,6 +68,10 @@ impl Service {
     /// The limits in force.
     pub fn limits(&self) -> &Limits {
         &self.0.options.limits
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> &TrustedProxies {
+        &self.0.options.addresses.trusted
     }
 
     pub(crate) fn speaks_h2c(&self) -> bool {

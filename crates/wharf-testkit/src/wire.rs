@@ -10,7 +10,7 @@ mod response;
 mod tests;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::{Bytes, BytesMut};
 pub use connection::Connection;
@@ -111,6 +111,12 @@ impl Server {
     /// A connection, if the server takes one.
     pub async fn try_connect(&self) -> io::Result<Connection> {
         within("a connection", Connection::open(self.address)).await
+    }
+
+    /// A connection from one of this machine's own addresses, as 127.0.0.2.
+    pub async fn connect_from(&self, source: IpAddr) -> Connection {
+        let connecting = Connection::open_from(source, self.address);
+        within("a connection", connecting).await.unwrap()
     }
 }
 

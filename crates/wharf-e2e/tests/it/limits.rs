@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use wharf_http::{Limits, Options};
+use wharf_http::{Addresses, Limits, Options, TrustedProxies};
 use wharf_oci::{ErrorCode, MediaType};
+use wharf_testkit::deadline::within;
 use wharf_testkit::images::{Blob, Image, Manifest};
 use wharf_testkit::push;
 use wharf_testkit::registry::{ScratchRegistry, Setup};
@@ -115,6 +116,78 @@ async fn one_connection_too_many_waits_its_turn() {
     let _ = first.send(registry.get("/v2/")).await.expect(200);
     drop(first);
     let _ = second.response("GET").await.expect(200);
+}
+
+#[tokio::test]
+async fn one_address_takes_its_share_of_connections_and_no_more() {
+    let registry = limited(Limits { connections_per_address: 2, ..Limits::default() }).await;
+    let mut taken = [registry.connect().await, registry.connect().await];
+    for connection in &mut taken {
+        let _ = connection.send(registry.get("/v2/")).await.expect(200);
+    }
+    assert_eq!(registry.connect().await.closed().await, "");
+    let mut other = registry.connect_from([127, 0, 0, 2].into()).await;
+    let _ = other.send(registry.get("/v2/")).await.expect(200);
+    for connection in &mut taken {
+        let _ = connection.send(registry.get("/v2/")).await.expect(200);
+    }
+    drop(taken);
+    let again = async { while registry.get("/v2/").try_send().await.is_err() {} };
+    within("a place to become free", again).await;
+}
+
+#[tokio::test]
+async fn connections_of_a_named_proxy_are_not_counted_as_one_address() {
+    let trusted = TrustedProxies::Only(vec!["127.0.0.0/8".parse().expect("a network")]);
+    let edge = Options {
+        limits: Limits { connections_per_address: 1, ..Limits::default() },
+        addresses: Addresses { trusted, ..Addresses::default() },
+        ..Options::default()
+    };
+    let registry = ScratchRegistry::memory_with(Setup { edge, ..Setup::default() }).await;
+    let mut both = [registry.connect().await, registry.connect().await];
+    for connection in &mut both {
+        let _ = connection.send(registry.get("/v2/")).await.expect(200);
+    }
+}
+
+/// Idle connections cannot shut other clients out.
+#[tokio::test]
+async fn when_connections_run_out_the_one_idle_longest_is_closed_for_a_new_one() {
+    let limits = Limits { connections: 10, connections_per_address: 10, ..Limits::default() };
+    let registry = limited(limits).await;
+    let mut idle = Vec::new();
+    for _ in 0..9 {
+        let mut connection = registry.connect().await;
+        let _ = connection.send(registry.get("/v2/")).await.expect(200);
+        idle.push(connection);
+    }
+    // The first one is used once more, so the second is idle longest.
+    let _ = idle[0].send(registry.get("/v2/")).await.expect(200);
+    idle.rotate_left(1);
+    for _ in 0..20 {
+        let mut one_more = registry.connect().await;
+        let _ = one_more.send(registry.get("/v2/")).await.expect(200);
+        assert_eq!(idle.remove(0).closed().await, "");
+        idle.push(one_more);
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_come_is_waited_for_less_when_connections_run_out() {
+    let limits = Limits {
+        connections: 10,
+        connections_per_address: 10,
+        crowded_head_timeout: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let registry = limited(limits).await;
+    let mut silent = Vec::new();
+    for _ in 0..10 {
+        silent.push(registry.connect().await);
+    }
+    // The last one: it was opened in the last tenth.
+    silent.remove(9).closed().await;
 }
 
 #[tokio::test]
