@@ -11,6 +11,8 @@ use crate::config::{HtpasswdConfig, JwksPlace, TokenConfig};
 const NONE: &str = "auth.none";
 /// Where most token servers put the groups of their users.
 const GROUPS_CLAIM: &str = "groups";
+/// Where the keys of a token server are, one of which is demanded.
+const KEY_PLACES: [&str; 2] = ["auth.token.rootcertbundle", "auth.token.jwks"];
 const ALGORITHMS: &str = "a signature algorithm such as ES256, RS256 or EdDSA";
 /// Where the older registry sends clients that it tells to stay on its host.
 const REDIRECT_PATH: &str = "/auth/token";
@@ -71,7 +73,8 @@ pub(super) fn token(reader: &mut Reader<'_>) -> Option<TokenConfig> {
         let url = reader.is_set("auth.token.realm").then(|| url.unwrap_or_default());
         Realm::Url(required(reader, "auth.token.realm", url, expected))
     };
-    if bundle.is_none() && jwks.is_none() {
+    let is_reported = |key| reader.has_errors_at(key);
+    if bundle.is_none() && jwks.is_none() && !KEY_PLACES.into_iter().any(is_reported) {
         let message =
             "missing; set this to a file of certificates, or auth.token.jwks to a file or URL of keys";
         reader.reject("auth.token.rootcertbundle", message);

@@ -89,6 +89,11 @@ fn what_protects_and_is_empty_is_an_error() {
         (rule("claims: {}"), "4:53: access.rules[0].claims"),
         (rule("claims: {team: []}"), "4:62: access.rules[0].claims.team"),
         (rule("immutabletags: []"), "4:53: access.rules[0].immutabletags"),
+        (
+            "auth: {token: {autoredirect: true, service: s, issuer: i, jwks: ''}}".to_owned(),
+            "4:59: auth.token.jwks",
+        ),
+        ("auth: {htpasswd: {realm: '', path: /a}}".to_owned(), "4:19: auth.htpasswd.realm"),
         ("policy: {repository: {classes: []}}".to_owned(), "4:23: policy.repository.classes"),
         ("policy: {repository: }".to_owned(), "4:10: policy.repository"),
     ];
