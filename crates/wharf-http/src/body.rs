@@ -66,6 +66,21 @@ impl Body {
         }
     }
 
+    /// How many bytes the next frame is going to read of a file, if it is; see [`limit_block`](Self::limit_block).
+    pub(crate) fn next_block_bytes(&self) -> Option<usize> {
+        match &self.source {
+            Source::File(region) if self.carry.is_empty() => Some(region.next_block_bytes()),
+            Source::Nothing | Source::File(_) | Source::Stream(_) => None,
+        }
+    }
+
+    /// Has the next frame read no more than this of a file.
+    pub(crate) fn limit_block(&mut self, bytes: usize) {
+        if let Source::File(region) = &mut self.source {
+            region.limit_block(bytes);
+        }
+    }
+
     fn poll_block(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BoxError>>> {
         if !self.carry.is_empty() {
             return Poll::Ready(Some(Ok(std::mem::take(&mut self.carry))));

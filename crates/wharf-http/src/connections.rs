@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::addresses::TrustedProxies;
 use crate::limits::Limits;
+use crate::sending::{SendingBudget, SendingShare};
 
 /// How many connections one pass over all of them finds to be closed next.
 const CANDIDATES: usize = 512;
@@ -31,6 +32,7 @@ struct Inner {
     per_address: usize,
     /// Proxies: many clients have their address.
     trusted: TrustedProxies,
+    sending: Arc<SendingBudget>,
     started: Instant,
     table: Mutex<Table>,
 }
@@ -39,10 +41,18 @@ struct Inner {
 struct Table {
     open: HashMap<u64, Arc<Open>>,
     next_id: u64,
-    by_address: HashMap<IpAddr, usize>,
+    by_address: HashMap<IpAddr, OfAddress>,
     /// What to close next, the last first; each has to be looked up again, for it may have become busy.
     candidates: Vec<Candidate>,
     warned: Option<Instant>,
+}
+
+/// What the connections of one address come to.
+#[derive(Debug, Default)]
+struct OfAddress {
+    connections: usize,
+    /// Bytes read for their responses and not yet sent.
+    sending: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +82,7 @@ pub(crate) struct OpenConnection {
     id: u64,
     address: Option<IpAddr>,
     open: Arc<Open>,
+    sending: Arc<SendingShare>,
 }
 
 /// While it lives its connection is not idle.
@@ -81,11 +92,12 @@ pub(crate) struct Busy(Arc<Open>);
 // === impl Connections ===
 
 impl Connections {
-    pub(crate) fn new(limits: &Limits, trusted: TrustedProxies) -> Self {
+    pub(crate) fn new(limits: &Limits, trusted: TrustedProxies, sending: Arc<SendingBudget>) -> Self {
         Self(Arc::new(Inner {
             limit: limits.connections,
             per_address: limits.connections_per_address,
             trusted,
+            sending,
             started: Instant::now(),
             table: Mutex::default(),
         }))
@@ -97,13 +109,15 @@ impl Connections {
     pub(crate) fn admit(&self, remote: Option<IpAddr>) -> Option<OpenConnection> {
         let address = remote.filter(|remote| !self.0.trusted.names(*remote)).map(network);
         let mut table = self.table();
+        let mut sending_of_address = None;
         if let Some(address) = address {
-            let connections = table.by_address.entry(address).or_default();
-            if *connections >= self.0.per_address {
+            let of_address = table.by_address.entry(address).or_default();
+            if of_address.connections >= self.0.per_address {
                 self.warn(&mut table, "an address has opened too many connections; more of them are closed");
                 return None;
             }
-            *connections += 1;
+            of_address.connections += 1;
+            sending_of_address = Some(Arc::clone(&of_address.sending));
         }
         let id = table.next_id;
         table.next_id += 1;
@@ -113,7 +127,8 @@ impl Connections {
         }
         table.open.insert(id, Arc::clone(&open));
         drop(table);
-        Some(OpenConnection { connections: self.clone(), id, address, open })
+        let sending = SendingShare::new(Arc::clone(&self.0.sending), sending_of_address);
+        Some(OpenConnection { connections: self.clone(), id, address, open, sending: Arc::new(sending) })
     }
 
     /// Closes idle connections because there is no room for another one at all.
@@ -165,13 +180,13 @@ impl Connections {
             return;
         }
         table.warned = Some(now);
-        let most = table.by_address.iter().max_by_key(|(_, connections)| **connections);
+        let most = table.by_address.iter().max_by_key(|(_, of_address)| of_address.connections);
         tracing::warn!(
             open = table.open.len(),
             limit = self.0.limit,
             limit_per_address = self.0.per_address,
             address = most.map(|(address, _)| shown(*address)),
-            connections_of_address = most.map(|(_, connections)| *connections),
+            connections_of_address = most.map(|(_, of_address)| of_address.connections),
             "{problem}; a proxy is counted as one address unless http.trustedproxies names it"
         );
     }
@@ -234,6 +249,11 @@ impl OpenConnection {
         Busy::begin(&self.open)
     }
 
+    /// What its responses have read and not yet sent.
+    pub(crate) fn sending(&self) -> Arc<SendingShare> {
+        Arc::clone(&self.sending)
+    }
+
     /// Resolves when the connection is to be closed to make room for others; never while it is busy.
     pub(crate) async fn closed_for_room(&self) {
         loop {
@@ -252,9 +272,9 @@ impl Drop for OpenConnection {
         let mut table = self.connections.table();
         table.open.remove(&self.id);
         let Some(address) = self.address else { return };
-        if let Some(connections) = table.by_address.get_mut(&address) {
-            *connections -= 1;
-            if *connections == 0 {
+        if let Some(of_address) = table.by_address.get_mut(&address) {
+            of_address.connections -= 1;
+            if of_address.connections == 0 {
                 table.by_address.remove(&address);
             }
         }
@@ -307,7 +327,7 @@ mod tests {
 
     fn connections(limit: usize, per_address: usize, trusted: TrustedProxies) -> Connections {
         let limits = Limits { connections: limit, connections_per_address: per_address, ..Limits::default() };
-        Connections::new(&limits, trusted)
+        Connections::new(&limits, trusted, Arc::new(SendingBudget::new(&limits)))
     }
 
     fn address(text: &str) -> Option<IpAddr> {

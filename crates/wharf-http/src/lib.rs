@@ -22,6 +22,7 @@ mod sending;
 mod serve;
 mod service;
 mod stall;
+mod streams;
 mod tls;
 
 pub use addresses::{Addresses, TrustedProxies};

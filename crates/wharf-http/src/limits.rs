@@ -9,6 +9,8 @@ use crate::addresses::Addresses;
 use crate::extra_headers::ExtraHeaders;
 use crate::log::AccessLog;
 
+const MIB: usize = 1024 * 1024;
+
 /// How the edge behaves.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -54,8 +56,15 @@ pub struct Limits {
     pub crowded_head_timeout: Duration,
     /// How long a body may be silent. There is no limit on how long it may take in all.
     pub body_idle_timeout: Duration,
-    /// How long a client may refuse to take any more of a response.
+    /// How long a client may refuse to take any more of a response: of a connection, or of a stream of HTTP/2.
     pub write_idle_timeout: Duration,
+    /// Bytes read for responses and not yet sent, of all connections. Beyond it files are read in blocks of 16 KiB, which
+    /// are not counted.
+    pub sending_bytes: usize,
+    /// The same for the connections of one address (of IPv6: one /64), but not of a proxy that the operator has named.
+    pub sending_bytes_per_address: usize,
+    /// The same for one connection.
+    pub sending_bytes_per_connection: usize,
     /// How long requests in flight may take after the process was told to stop (`http.draintimeout`).
     pub drain_timeout: Duration,
 }
@@ -63,7 +72,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            manifest_bytes: 4 * 1024 * 1024,
+            manifest_bytes: 4 * MIB,
             tags_page: 1000,
             catalog_page: 1000,
             catalog_scan: 100_000,
@@ -75,6 +84,9 @@ impl Default for Limits {
             crowded_head_timeout: Duration::from_secs(5),
             body_idle_timeout: Duration::from_secs(120),
             write_idle_timeout: Duration::from_secs(120),
+            sending_bytes: 256 * MIB,
+            sending_bytes_per_address: 64 * MIB,
+            sending_bytes_per_connection: 8 * MIB,
             drain_timeout: Duration::from_secs(10),
         }
     }

@@ -132,6 +132,23 @@ impl Record {
 
 // === impl LoggedBody ===
 
+impl LoggedBody {
+    #[cfg(test)]
+    pub(crate) fn unlogged(body: Body) -> Self {
+        Self { body, record: None }
+    }
+
+    /// See [`Body::next_block_bytes`].
+    pub(crate) fn next_block_bytes(&self) -> Option<usize> {
+        self.body.next_block_bytes()
+    }
+
+    /// See [`Body::limit_block`].
+    pub(crate) fn limit_block(&mut self, bytes: usize) {
+        self.body.limit_block(bytes);
+    }
+}
+
 impl HttpBody for LoggedBody {
     type Data = Bytes;
     type Error = BoxError;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -23,6 +23,7 @@ use crate::listener::{Connection, Listener};
 use crate::sending::SendingBody;
 use crate::service::{Remote, Service, Tls};
 use crate::stall::Stall;
+use crate::streams::StreamExecutor;
 use crate::tls::{Secured, TlsSource};
 
 /// How long accepting pauses after a failure, at first and at most: there is nothing to do about having no file
@@ -36,11 +37,11 @@ const ROOM_INTERVAL: Duration = Duration::from_secs(1);
 /// link times its bandwidth, which hyper's default falls short of.
 const H2_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 
-/// What waits to be sent on a stream.
-const H2_SEND_BYTES: usize = 1024 * 1024;
+/// What waits to be sent on a stream: one block of a file.
+const H2_SEND_BYTES: usize = 256 * 1024;
 
-/// Requests at once on one connection.
-const H2_STREAMS: u32 = 256;
+/// Requests at once on one connection. Clients open another one, or wait.
+const H2_STREAMS: u32 = 100;
 
 /// How long a client may leave a ping unanswered before its HTTP/2 connection, on which nothing need ever be sent, is taken
 /// for dead.
@@ -73,7 +74,8 @@ pub async fn serve(
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(service.limits().connections));
     let stopping = CancellationToken::new();
-    let open = Connections::new(service.limits(), service.trusted_proxies().clone());
+    let sending = Arc::clone(service.sending_budget());
+    let open = Connections::new(service.limits(), service.trusted_proxies().clone(), sending);
     let place = Place { service: &service, open: &open, graceful: &graceful, stopping: &stopping };
     tokio::select! {
         () = stop => {}
@@ -224,7 +226,7 @@ impl Seat {
         let open = Arc::new(open);
         let of_requests = Arc::clone(&open);
         let handler = service_fn(move |mut request: hyper::Request<Incoming>| {
-            let (service, busy) = (service.clone(), of_requests.busy());
+            let (service, busy, share) = (service.clone(), of_requests.busy(), of_requests.sending());
             if let Some(remote) = remote {
                 request.extensions_mut().insert(Remote(remote));
             }
@@ -233,7 +235,7 @@ impl Seat {
             }
             async move {
                 let response = service.respond(request).await;
-                Ok::<_, Infallible>(response.map(|body| SendingBody::new(body, busy)))
+                Ok::<_, Infallible>(response.map(|body| SendingBody::new(body, busy, share)))
             }
         });
         match protocol {
@@ -244,11 +246,11 @@ impl Seat {
                 watch(watcher, http1.serve_connection(io, handler), &open, remote).await;
             }
             Protocol::Http2 => {
-                let builder = both(head_timeout).http2_only();
+                let builder = both(head_timeout, limits.write_idle_timeout).http2_only();
                 watch(watcher, builder.serve_connection(io, handler).into_owned(), &open, remote).await;
             }
             Protocol::Either => {
-                let builder = both(head_timeout);
+                let builder = both(head_timeout, limits.write_idle_timeout);
                 watch(watcher, builder.serve_connection(io, handler).into_owned(), &open, remote).await;
             }
         }
@@ -257,8 +259,8 @@ impl Seat {
 }
 
 /// HTTP/1 and, for clients that begin with it, HTTP/2.
-fn both(head_timeout: Duration) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn both(head_timeout: Duration, write_idle_timeout: Duration) -> auto::Builder<StreamExecutor> {
+    let mut builder = auto::Builder::new(StreamExecutor { idle_timeout: write_idle_timeout });
     // As the registry we succeed writes them, for scripts that compare letters.
     builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).title_case_headers(true);
     let mut http2 = builder.http2();

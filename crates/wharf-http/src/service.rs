@@ -29,6 +29,7 @@ use crate::origin::origin;
 use crate::request_body::RequestBody;
 use crate::request_id;
 use crate::respond::{self, SetHeader};
+use crate::sending::SendingBudget;
 
 /// A registry as a service: takes HTTP requests, gives HTTP responses. Cheap to clone.
 ///
@@ -41,6 +42,7 @@ struct Inner {
     registry: Registry,
     authorizer: Arc<dyn Authorizer>,
     options: Options,
+    sending: Arc<SendingBudget>,
 }
 
 /// Who is at the other end of the connection; a server puts it into the request's extensions for the access log.
@@ -57,7 +59,8 @@ pub struct Tls {
 impl Service {
     /// The registry behind an authorizer.
     pub fn new(registry: Registry, authorizer: Arc<dyn Authorizer>, options: Options) -> Self {
-        Self(Arc::new(Inner { registry, authorizer, options }))
+        let sending = Arc::new(SendingBudget::new(&options.limits));
+        Self(Arc::new(Inner { registry, authorizer, options, sending }))
     }
 
     /// The registry that is served.
@@ -72,6 +75,11 @@ impl Service {
 
     pub(crate) fn trusted_proxies(&self) -> &TrustedProxies {
         &self.0.options.addresses.trusted
+    }
+
+    /// What responses have read and not yet sent, on all connections of all listeners.
+    pub(crate) fn sending_budget(&self) -> &Arc<SendingBudget> {
+        &self.0.sending
     }
 
     pub(crate) fn speaks_h2c(&self) -> bool {

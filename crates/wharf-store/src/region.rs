@@ -33,6 +33,8 @@ pub struct FileRegion {
     file: Arc<File>,
     offset: u64,
     remaining: u64,
+    /// The most that is read at once.
+    block_bytes: usize,
     way: Way,
     pending: Option<JoinHandle<io::Result<Bytes>>>,
 }
@@ -53,7 +55,7 @@ enum Way {
 impl FileRegion {
     /// `length` bytes of `file` from `offset`.
     pub fn new(file: Arc<File>, offset: u64, length: u64) -> Self {
-        Self { file, offset, remaining: length, way: Way::Cache, pending: None }
+        Self { file, offset, remaining: length, block_bytes: BLOCK_BYTES, way: Way::Cache, pending: None }
     }
 
     /// As [`new`](Self::new), of a file that is [in memory](is_in_memory).
@@ -72,8 +74,19 @@ impl FileRegion {
         Self { way: self.way, ..Self::new(Arc::clone(&self.file), self.offset + range.start, range.length) }
     }
 
-    fn wanted(&self) -> usize {
+    /// How long the next block is going to be at most, before any limit.
+    pub fn next_block_bytes(&self) -> usize {
         usize::try_from(self.remaining).unwrap_or(usize::MAX).min(BLOCK_BYTES)
+    }
+
+    /// Limits the blocks that are read from here on to `bytes`, for a reader with little memory left for them. A limit
+    /// above the usual length of a block lifts any other.
+    pub fn limit_block(&mut self, bytes: usize) {
+        self.block_bytes = bytes.clamp(1, BLOCK_BYTES);
+    }
+
+    fn wanted(&self) -> usize {
+        self.next_block_bytes().min(self.block_bytes)
     }
 
     /// Reads a block on the spot; `None` if it would have to wait for the disk.

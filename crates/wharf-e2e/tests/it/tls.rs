@@ -4,6 +4,7 @@ mod conversations;
 mod handshakes;
 mod identities;
 mod stopping;
+mod streams;
 
 use std::sync::Arc;
 

@@ -84,6 +84,20 @@ impl Answering {
         self.head.status
     }
 
+    /// Reads on until the server breaks the answer off, and gives how many bytes came before.
+    pub async fn broken(mut self) -> usize {
+        let mut length = 0;
+        let reading = async {
+            while let Some(frame) = self.body.frame().await {
+                let Ok(frame) = frame else { return true };
+                length += frame.into_data().map_or(0, |data| data.len());
+            }
+            false
+        };
+        assert!(within("an answer to be broken off", reading).await, "the answer came whole");
+        length
+    }
+
     /// Reads the rest of the answer.
     pub async fn finish(mut self) -> Response {
         self.head.body = within("a body", self.body.collect()).await.unwrap().to_bytes();
