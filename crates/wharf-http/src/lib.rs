@@ -15,6 +15,7 @@ mod listener;
 mod log;
 mod multipart;
 mod origin;
+mod range_reads;
 mod request_body;
 mod request_id;
 mod respond;

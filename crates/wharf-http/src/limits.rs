@@ -43,6 +43,14 @@ pub struct Limits {
     pub catalog_scan: usize,
     /// Most referrers in a page.
     pub referrers_page: usize,
+    /// Most reads of a store for the ranges of one request; for more the whole blob is sent. Does not count for files.
+    pub range_reads: usize,
+    /// Ranges with fewer bytes than this between them are one read; a request can have so many bytes, for each of its
+    /// reads, read and dropped.
+    pub range_gap_bytes: u64,
+    /// What the headings of parts may come to, in bytes, if that is more than the parts themselves; beyond it the whole blob
+    /// is sent.
+    pub range_headings_bytes: u64,
     /// Connections open at once. The next one waits in the kernel's queue.
     pub connections: usize,
     /// Connections open at once from one address (of IPv6: one /64). The next one is closed at once. Does not count for
@@ -77,6 +85,9 @@ impl Default for Limits {
             catalog_page: 1000,
             catalog_scan: 100_000,
             referrers_page: 1000,
+            range_reads: 64,
+            range_gap_bytes: 256 * 1024,
+            range_headings_bytes: 64 * 1024,
             connections: 16_384,
             connections_per_address: 16_384 / 4,
             handshake_timeout: Duration::from_secs(10),

@@ -1,9 +1,13 @@
 //! Several ranges in one response (RFC 9110, section 14.6).
 
+use std::vec;
+
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use wharf_core::{BlobBody, BoxError, ByteStream};
 use wharf_oci::ByteRange;
+
+use crate::range_reads::{Part, PartBytes, Source};
 
 /// A `multipart/byteranges` body in the making.
 #[derive(Debug)]
@@ -31,22 +35,42 @@ impl Multipart {
         parts + self.tail().len() as u64
     }
 
-    /// The body; `open` gives the bytes of a range.
-    pub(crate) fn into_stream<F, O>(self, open: O) -> ByteStream
+    /// How much of that is not the content of parts.
+    pub(crate) fn headings(&self) -> u64 {
+        self.length() - self.content()
+    }
+
+    /// How long the parts are together.
+    pub(crate) fn content(&self) -> u64 {
+        self.ranges.iter().map(|range| range.length).sum()
+    }
+
+    /// The body; `parts` are these ranges. The first read is `first`, and `open` gives the bytes of the others.
+    pub(crate) fn into_stream<F, O>(
+        self,
+        parts: Vec<Part>,
+        first: BlobBody,
+        back_bytes: u64,
+        open: O,
+    ) -> ByteStream
     where
         O: Fn(ByteRange) -> F + Send + 'static,
         F: Future<Output = Result<BlobBody, BoxError>> + Send + 'static,
     {
-        let tail = self.tail();
-        let parts: Vec<_> = self.ranges.iter().map(|range| (self.head(range), *range)).collect();
-        stream::iter(parts)
-            .then(move |(head, range)| {
-                let part = open(range);
-                async move { Ok::<_, BoxError>(once(head).chain(blocks(part.await?))) }
-            })
-            .try_flatten()
-            .chain(once(tail))
-            .boxed()
+        let body = MultipartBody {
+            tail: Some(self.tail()),
+            multipart: self,
+            parts: parts.into_iter(),
+            opened: Some(first),
+            back_bytes,
+            open,
+            current: None,
+            source: None,
+        };
+        let next = async |mut body: MultipartBody<O>| {
+            Ok::<_, BoxError>(body.next().await?.map(|bytes| (bytes, body)))
+        };
+        stream::try_unfold(body, next).boxed()
     }
 
     fn head(&self, range: &ByteRange) -> String {
@@ -62,14 +86,43 @@ impl Multipart {
     }
 }
 
-fn once(text: String) -> ByteStream {
-    stream::once(async { Ok(Bytes::from(text)) }).boxed()
+/// A body that is being sent.
+struct MultipartBody<O> {
+    multipart: Multipart,
+    parts: vec::IntoIter<Part>,
+    /// The first read, until it is taken.
+    opened: Option<BlobBody>,
+    back_bytes: u64,
+    open: O,
+    source: Option<Source>,
+    current: Option<PartBytes>,
+    tail: Option<String>,
 }
 
-fn blocks(body: BlobBody) -> ByteStream {
-    match body {
-        BlobBody::File(region) => region.boxed(),
-        BlobBody::Bytes(bytes) => stream::once(async { Ok(bytes) }).boxed(),
-        BlobBody::Stream(stream) => stream,
+// === impl MultipartBody ===
+
+impl<F, O> MultipartBody<O>
+where
+    O: Fn(ByteRange) -> F,
+    F: Future<Output = Result<BlobBody, BoxError>>,
+{
+    async fn next(&mut self) -> Result<Option<Bytes>, BoxError> {
+        if let (Some(part), Some(source)) = (&mut self.current, &mut self.source)
+            && let Some(bytes) = part.next(source).await?
+        {
+            return Ok(Some(bytes));
+        }
+        let Some(part) = self.parts.next() else { return Ok(self.tail.take().map(Bytes::from)) };
+        if let Some(read) = part.read {
+            // What was read before is given back first.
+            self.source = None;
+            let body = match self.opened.take() {
+                Some(body) => body,
+                None => (self.open)(read).await?,
+            };
+            self.source = Some(Source::new(body, read.start, self.back_bytes));
+        }
+        self.current = self.source.as_ref().map(|source| source.part(part.range));
+        Ok(Some(Bytes::from(self.multipart.head(&part.range))))
     }
 }

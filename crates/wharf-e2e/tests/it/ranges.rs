@@ -1,6 +1,7 @@
 //! `Range` on blobs (end-2; RFC 9110, section 14): one, several, and those that cannot be.
 
 use wharf_oci::ErrorCode;
+use wharf_testkit::flaky::Call;
 use wharf_testkit::images::Blob;
 use wharf_testkit::push;
 use wharf_testkit::registry::ScratchRegistry;
@@ -186,6 +187,67 @@ async fn a_thousand_ranges_are_served_at_once() {
     }
 }
 
+/// In a bucket a read is a request.
+#[tokio::test]
+async fn ranges_near_each_other_are_one_read_of_the_store() {
+    let (registry, faults) = ScratchRegistry::flaky().await;
+    let blob = Blob::random(1, 4 << 20);
+    push::blob(&registry, "a", &blob).await;
+    let path = format!("/v2/a/blobs/{}", blob.digest);
+    let same = vec![(7, 7); 500];
+    let near = (0..500).map(|i| (i * 8000, i * 8000 + 9)).collect();
+    let backwards = (0..500).rev().map(|i| (i * 500, i * 500 + 99)).collect();
+    let two_ends = vec![(0, 9), (4_000_000, 4_000_009), (10, 19)];
+    for (asked, reads) in [(same, 1), (near, 1), (backwards, 1), (two_ends, 3)] {
+        let before = faults.count(Call::Read);
+        let response = registry.get(&path).header("Range", list(&asked)).send().await.expect(206);
+        assert!(parts(&response) == slices(&blob, &asked), "the parts are not what was asked for");
+        assert_eq!(faults.count(Call::Read) - before, reads, "{:?}…", &asked[..2]);
+    }
+}
+
+#[tokio::test]
+async fn ranges_that_would_take_too_many_reads_get_the_whole_blob() {
+    let (registry, faults) = ScratchRegistry::flaky().await;
+    let blob = Blob::random(1, 20 << 20);
+    push::blob(&registry, "a", &blob).await;
+    let path = format!("/v2/a/blobs/{}", blob.digest);
+    let apart = |count: usize| (0..count).map(|i| (i * 300_000, i * 300_000 + 9)).collect::<Vec<_>>();
+    let before = faults.count(Call::Read);
+    let response = registry.get(&path).header("Range", list(&apart(64))).send().await.expect(206);
+    assert!(parts(&response) == slices(&blob, &apart(64)), "the parts are not what was asked for");
+    assert_eq!(faults.count(Call::Read) - before, 64);
+
+    let before = faults.count(Call::Read);
+    let response = registry.get(&path).header("Range", list(&apart(65))).send().await.expect(200);
+    assert!(response.body == blob.bytes);
+    assert_eq!(faults.count(Call::Read) - before, 1);
+}
+
+#[tokio::test]
+async fn a_file_is_read_in_any_number_of_places() {
+    let registry = ScratchRegistry::start().await;
+    let blob = Blob::random(1, 30 << 20);
+    push::blob(&registry, "a", &blob).await;
+    let asked: Vec<_> = (0..100).rev().map(|i| (i * 300_000, i * 300_000 + 69_999)).collect();
+    let request = registry.get(format!("/v2/a/blobs/{}", blob.digest)).header("Range", list(&asked));
+    let response = request.send().await.expect(206);
+    assert!(parts(&response) == slices(&blob, &asked), "the parts are not what was asked for");
+}
+
+/// A few bytes of a request must not become many of an answer.
+#[tokio::test]
+async fn parts_that_are_mostly_headings_are_not_sent_in_their_hundreds() {
+    let blob = Blob::random(1, 10_000);
+    for (registry, path) in holding(&blob).await {
+        for (count, status) in [(300, 206), (4096, 200)] {
+            let asked = vec![(0, 0); count];
+            let response = registry.get(&path).header("Range", list(&asked)).send().await.expect(status);
+            assert!(response.body.len() <= 64 * 1024, "{}", response.body.len());
+        }
+    }
+}
+
 /// Overlapping ranges could have a small blob sent thousands of times.
 #[tokio::test]
 async fn ranges_that_come_to_more_than_the_blob_get_the_blob() {
@@ -211,6 +273,11 @@ async fn a_client_that_leaves_in_the_middle_harms_nobody() {
         assert_eq!(response.body, blob.bytes.slice(blob.bytes.len() - 10..));
         assert!(registry.stop().await.is_clean());
     }
+}
+
+fn list(ranges: &[(usize, usize)]) -> String {
+    let list: Vec<String> = ranges.iter().map(|(first, last)| format!("{first}-{last}")).collect();
+    format!("bytes={}", list.join(","))
 }
 
 fn slices(blob: &Blob, ranges: &[(usize, usize)]) -> Vec<Part> {

@@ -10,6 +10,7 @@ use crate::body::Body;
 use crate::context::{Cx, resolve};
 use crate::errors::ApiError;
 use crate::multipart::Multipart;
+use crate::range_reads;
 use crate::respond::{self, SetHeader};
 
 /// end-2: `GET /v2/<name>/blobs/<digest>`.
@@ -89,29 +90,44 @@ async fn one(
     Ok(response)
 }
 
-/// Several ranges are always served here: object stores ignore or refuse them.
+/// Several ranges are served here: object stores ignore or refuse them.
+///
+/// The whole blob is the answer where the parts would cost a store too many reads, or are little beside their headings.
 async fn many(
     cx: &Cx<'_>,
     access: &Access<Pull>,
     info: &BlobInfo,
     ranges: Vec<ByteRange>,
 ) -> Result<Response<Body>, ApiError> {
-    let parts = Multipart::new(ranges, info.size_bytes);
-    let (length, content_type) = (parts.length(), parts.content_type());
-    let stream = match cx.registry.open_blob(access.repository(), &info.digest).await?.body {
+    let mut parts = range_reads::plan(&ranges, cx.limits);
+    let multipart = Multipart::new(ranges, info.size_bytes);
+    if multipart.headings() > multipart.content().max(cx.limits.range_headings_bytes) {
+        return whole(cx, access, &info.digest).await;
+    }
+    let all = ByteRange { start: 0, length: info.size_bytes };
+    let is_too_many = range_reads::reads(&parts) > cx.limits.range_reads;
+    if is_too_many && let Some(url) = cx.registry.url_of(info).await? {
+        return Ok(redirect(&info.digest, &url));
+    }
+    let first = if is_too_many { all } else { parts.first().and_then(|part| part.read).unwrap_or(all) };
+    let mut body = cx.registry.open_range(access.repository(), info, first).await?;
+    if let BlobBody::File(_) = body {
         // All parts from one open file: they cannot be of different ages.
-        BlobBody::File(region) => parts.into_stream(move |range| {
-            let part = region.slice(range);
-            async move { Ok(BlobBody::File(part)) }
-        }),
-        _ => {
-            let (registry, repository, info) = (cx.registry.clone(), access.repository().clone(), *info);
-            parts.into_stream(move |range| {
-                let (registry, repository) = (registry.clone(), repository.clone());
-                async move { Ok(registry.open_range(&repository, &info, range).await?) }
-            })
+        body = cx.registry.open_range(access.repository(), info, all).await?;
+        for (index, part) in parts.iter_mut().enumerate() {
+            part.read = (index == 0).then_some(all);
         }
-    };
+    } else if is_too_many {
+        let mut response = respond::blob_head(&info.digest, info.size_bytes);
+        *response.body_mut() = Body::blob(body, info.size_bytes);
+        return Ok(response);
+    }
+    let (length, content_type) = (multipart.length(), multipart.content_type());
+    let (registry, repository, opened) = (cx.registry.clone(), access.repository().clone(), *info);
+    let stream = multipart.into_stream(parts, body, cx.limits.range_gap_bytes, move |range| {
+        let (registry, repository) = (registry.clone(), repository.clone());
+        async move { Ok(registry.open_range(&repository, &opened, range).await?) }
+    });
     let mut response = respond::blob_head(&info.digest, info.size_bytes);
     response.set(CONTENT_TYPE, &content_type);
     respond::partial(&mut response, length, None, Body::stream(stream, Some(length)));
