@@ -4,6 +4,7 @@ mod counts;
 mod dirt;
 mod durability;
 mod failed_syncs;
+mod locks;
 mod processes;
 mod removal;
 mod tags;

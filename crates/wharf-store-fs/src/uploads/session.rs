@@ -16,7 +16,7 @@ use super::folder;
 use super::note::Note;
 use super::writers::Writer;
 use crate::Boot;
-use crate::disk::{Disk, Place, Wave, failed, touch};
+use crate::disk::{Disk, Place, Scope, Wave, failed, touch};
 
 /// Bytes read at once when an upload must be hashed again.
 const REHASH_BLOCK_BYTES: usize = 256 * 1024;
@@ -138,8 +138,11 @@ impl Opened {
 
     /// A hasher that has seen all that is stored: the one of the record if that can be believed.
     fn hasher(&self, algorithm: Algorithm) -> Result<Hasher> {
+        // Where a writer of another process cannot be kept off, the bytes may be partly its own.
+        let alone = self.context.disk.locking.scope() != Scope::Uncertain;
         let believed = self.record.as_ref().filter(|record| {
-            record.algorithm == algorithm && record.covers(self.stored, self.context.boot.as_str())
+            let covers = record.covers(self.stored, self.context.boot.as_str());
+            alone && covers && record.algorithm == algorithm
         });
         match believed.and_then(UploadRecord::hasher) {
             Some(hasher) => Ok(hasher),
