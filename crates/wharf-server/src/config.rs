@@ -20,7 +20,7 @@ pub use self::auth::{AuthConfig, HtpasswdConfig, JwksPlace, OwnTokensConfig, Tok
 pub use self::cache::{CacheConfig, RedisAddress, RedisConfig, RedisTls};
 pub use self::findings::{ConfigError, UnknownKeys};
 pub use self::source::Source;
-pub use self::storage::{Encryption, Middleware, S3Config, S3Credentials, StorageDriver};
+pub use self::storage::{Encryption, Middleware, ProcessLocks, S3Config, S3Credentials, StorageDriver};
 pub use self::tls::{ClientAuth, ClientTrust, TlsConfig, TlsVersion};
 
 use self::findings::Findings;

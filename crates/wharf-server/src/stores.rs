@@ -14,7 +14,7 @@ use wharf_store_object::{
     Rewrite, RewriteOptions, S3Cloud, S3Options,
 };
 
-use crate::config::{Encryption, Fsync, Middleware, S3Config, StorageConfig, StorageDriver};
+use crate::config::{Encryption, Fsync, Middleware, ProcessLocks, S3Config, StorageConfig, StorageDriver};
 
 /// What a registry stands on.
 pub(crate) struct Stores {
@@ -30,7 +30,7 @@ impl Stores {
     /// Opens what the configuration names.
     pub(crate) fn open(storage: &StorageConfig) -> anyhow::Result<Self> {
         let stores = match &storage.driver {
-            StorageDriver::Filesystem { root, fsync } => directory(root, *fsync)?,
+            StorageDriver::Filesystem { root, fsync, locks } => directory(root, *fsync, *locks)?,
             StorageDriver::S3(s3) => bucket(s3)?,
         };
         if !storage.redirects {
@@ -44,13 +44,17 @@ impl Stores {
     }
 }
 
-fn directory(root: &Path, fsync: Fsync) -> anyhow::Result<Stores> {
+fn directory(root: &Path, fsync: Fsync, locks: ProcessLocks) -> anyhow::Result<Stores> {
     let fsync = match fsync {
         Fsync::Full => wharf_store_fs::Fsync::Full,
         Fsync::Data => wharf_store_fs::Fsync::Data,
         Fsync::None => wharf_store_fs::Fsync::None,
     };
-    let store = FsStore::open(FsOptions { fsync, ..FsOptions::new(root) })
+    let locks = match locks {
+        ProcessLocks::Detect => wharf_store_fs::ProcessLocks::Detect,
+        ProcessLocks::None => wharf_store_fs::ProcessLocks::None,
+    };
+    let store = FsStore::open(FsOptions { fsync, locks, ..FsOptions::new(root) })
         .with_context(|| format!("the directory of storage.filesystem.rootdirectory, {}", root.display()))?;
     Ok(Stores { blobs: Arc::new(store.clone()), objects: Arc::new(store), urls: None })
 }

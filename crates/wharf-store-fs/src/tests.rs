@@ -4,9 +4,12 @@ mod counts;
 mod dirt;
 mod durability;
 mod failed_syncs;
+mod finished;
 mod locks;
 mod processes;
+mod relied;
 mod removal;
+mod sweep;
 mod tags;
 mod uploads;
 

@@ -144,7 +144,7 @@ const KEYS: &[(&str, Feature, &str)] = &[
     ("log", Feature::Built, "accesslog.disabled level formatter fields.**"),
     ("log", Feature::CallerInLog, "reportcaller"),
     ("log.hooks.[]", Feature::LogHooks, "disabled type levels.[] options.**"),
-    ("storage.filesystem", Feature::Built, "rootdirectory fsync"),
+    ("storage.filesystem", Feature::Built, "rootdirectory fsync locks"),
     ("storage.filesystem", Feature::ThreadLimit, "maxthreads"),
     ("storage.s3", Feature::Built, "accesskey secretkey sessiontoken region regionendpoint redirectendpoint"),
     ("storage.s3", Feature::Built, "forcepathstyle bucket rootdirectory encrypt keyid secure skipverify v4auth"),

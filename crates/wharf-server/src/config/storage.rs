@@ -17,9 +17,21 @@ pub enum StorageDriver {
         root: PathBuf,
         /// What is synced before a write is acknowledged (`fsync`).
         fsync: Fsync,
+        /// How writers of other processes are excluded (`locks`).
+        locks: ProcessLocks,
     },
     /// In a bucket of S3 or of what speaks like it (`storage.s3`, `storage.s3aws`).
     S3(Box<S3Config>),
+}
+
+/// How writers of other processes on the same directory are excluded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProcessLocks {
+    /// By `flock`, where that works.
+    #[default]
+    Detect,
+    /// Not at all: there is one process only.
+    None,
 }
 
 /// A bucket and how it is spoken to. Fields have the words of the file where those say what they are.
@@ -144,8 +156,12 @@ impl StorageDriver {
 impl fmt::Display for StorageDriver {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Filesystem { root, fsync } => {
-                write!(formatter, "filesystem {}, fsync {fsync}", root.display())
+            Self::Filesystem { root, fsync, locks } => {
+                write!(formatter, "filesystem {}, fsync {fsync}", root.display())?;
+                match locks {
+                    ProcessLocks::Detect => Ok(()),
+                    ProcessLocks::None => formatter.write_str(", the only process on it"),
+                }
             }
             Self::S3(s3) => s3.fmt(formatter),
         }

@@ -22,7 +22,7 @@ pub(crate) struct Note {
 
 impl Note {
     /// The stored form: a line of words, then a line with its SHA-256.
-    pub(super) fn encode(&self) -> String {
+    pub(crate) fn encode(&self) -> String {
         let mut text = format!("{FORM} {} {}", self.digest, self.size);
         let check = Digest::of(text.as_bytes()).hex();
         // Writing to a string cannot fail.

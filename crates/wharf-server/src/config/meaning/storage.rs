@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::keys::STORAGE_SETTINGS;
 use crate::config::reader::Reader;
 use crate::config::tree::Value;
-use crate::config::{Fsync, StorageConfig, StorageDriver, UploadPurging, duration};
+use crate::config::{Fsync, ProcessLocks, StorageConfig, StorageDriver, UploadPurging, duration};
 
 use super::{bucket, middleware};
 
@@ -41,6 +41,9 @@ fn driver(reader: &mut Reader<'_>) -> StorageDriver {
     StorageDriver::Filesystem {
         root: PathBuf::from(root.unwrap_or_else(|| DEFAULT_ROOT.to_owned())),
         fsync: reader.word("storage.filesystem.fsync", "full, data or none", &fsync).unwrap_or_default(),
+        locks: reader
+            .word("storage.filesystem.locks", "none", &[("none", ProcessLocks::None)])
+            .unwrap_or_default(),
     }
 }
 

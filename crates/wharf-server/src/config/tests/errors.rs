@@ -26,15 +26,16 @@ fn bad_values_name_key_value_and_expectation() {
     );
     check_errors(
         &file(
-            "storage: {filesystem: {fsync: some}, delete: {enabled: 1}, tag: {concurrencylimit: -8}}\nhttp: {addr: 5000, draintimeout: 10 s, net: udp}",
+            "storage: {filesystem: {fsync: some, locks: flock}, delete: {enabled: 1}, tag: {concurrencylimit: -8}}\nhttp: {addr: 5000, draintimeout: 10 s, net: udp}",
         ),
         &[
             "config.yml:3:45: http.net: expected tcp or unix, got \"udp\"",
             "config.yml:3:14: http.addr: expected an address such as :5000 or 127.0.0.1:5000, got \"5000\"",
             "config.yml:3:34: http.draintimeout: expected a duration such as 10s or 1h30m, got \"10 s\"",
             "config.yml:2:31: storage.filesystem.fsync: expected full, data or none, got \"some\"",
-            "config.yml:2:56: storage.delete.enabled: expected true or false, got \"1\"",
-            "config.yml:2:84: storage.tag.concurrencylimit: expected a whole number, not negative, got \"-8\"",
+            "config.yml:2:44: storage.filesystem.locks: expected none, got \"flock\"",
+            "config.yml:2:70: storage.delete.enabled: expected true or false, got \"1\"",
+            "config.yml:2:98: storage.tag.concurrencylimit: expected a whole number, not negative, got \"-8\"",
         ],
     );
     check_based_errors(

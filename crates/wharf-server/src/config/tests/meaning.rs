@@ -62,7 +62,7 @@ log:
   accesslog: {disabled: yes}
   fields: {service: registry, port: 5000, id: 007, up: true, tags: [a, '1']}
 storage:
-  filesystem: {rootdirectory: /srv, fsync: data}
+  filesystem: {rootdirectory: /srv, fsync: data, locks: none}
   delete: {enabled: on}
   redirect: {disable: true}
   tag: {concurrencylimit: 8}
@@ -101,7 +101,7 @@ policy: {repository: {classes: [image, plugin]}}
          header         x-a: c\n\
          header         x-d: e\n\
          access         everybody may do everything\n\
-         storage        filesystem /srv, fsync data, deletes on, read-only, 8 tags at once\n\
+         storage        filesystem /srv, fsync data, the only process on it, deletes on, read-only, 8 tags at once\n\
          old uploads    counted after 90m, looked for every 36h\n\
          validation     missing blobs allowed, URLs matching ^https://a/ or ^https://b/ and not c$, \
          manifests for linux/amd64 linux/arm64 of an index\n\
