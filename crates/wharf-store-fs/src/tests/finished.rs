@@ -15,7 +15,7 @@ async fn finished(directory: &TempDir, bytes: &[u8]) -> UploadKey {
     key
 }
 
-fn assert_not_found<T: std::fmt::Debug>(result: wharf_store::Result<T>) {
+fn assert_not_found<T: std::fmt::Debug>(result: &wharf_store::Result<T>) {
     assert!(matches!(result, Err(Error::UploadNotFound { .. })), "{result:?}");
 }
 
@@ -27,15 +27,15 @@ async fn a_process_killed_after_the_rename_has_finished_the_upload() {
             let key = finished(&directory, &bytes).await;
             let store = reopened(&directory, boot);
             assert_eq!(store.status(&key).await.unwrap().offset, length as u64);
-            assert_not_found(store.commit(&key, &Digest::of(b"another")).await);
-            assert_not_found(store.append(&key, length as u64, once(b"more")).await);
+            assert_not_found(&store.commit(&key, &Digest::of(b"another")).await);
+            assert_not_found(&store.append(&key, length as u64, once(b"more")).await);
             // What the other may not have come to is done here.
             store.disk.syncs.lock().unwrap().clear();
             assert_eq!(store.commit(&key, &Digest::of(&bytes)).await.unwrap(), length as u64);
             let synced = store.disk.syncs.lock().unwrap().clone();
             assert!(synced.iter().any(|path| path.ends_with(Digest::of(&bytes).hex())), "{synced:?}");
             store.close(&key).await.unwrap();
-            assert_not_found(store.commit(&key, &Digest::of(&bytes)).await);
+            assert_not_found(&store.commit(&key, &Digest::of(&bytes)).await);
         }
     }
 }
@@ -59,7 +59,7 @@ async fn a_note_without_its_blob_is_not_believed() {
     let key = finished(&directory, &bytes).await;
     let store = reopened(&directory, "first");
     BlobStore::remove(&store, &Digest::of(&bytes)).await.unwrap();
-    assert_not_found(store.commit(&key, &Digest::of(&bytes)).await);
+    assert_not_found(&store.commit(&key, &Digest::of(&bytes)).await);
 }
 
 #[tokio::test]
@@ -72,8 +72,8 @@ async fn a_torn_note_is_none() {
         let path = directory.path().join(Key::UploadRecord(&key).path());
         std::fs::write(path, &note[..length]).unwrap();
         let store = reopened(&directory, "first");
-        assert_not_found(store.commit(&key, &Digest::of(&bytes)).await);
-        assert_not_found(store.status(&key).await);
+        assert_not_found(&store.commit(&key, &Digest::of(&bytes)).await);
+        assert_not_found(&store.status(&key).await);
         store.abort(&key).await.unwrap();
     }
 }
@@ -98,7 +98,7 @@ async fn an_aborted_upload_leaves_no_note_behind() {
     folder::write_note(&store.disk, &key, &Note { digest: Digest::of(&bytes), size: 10 }).unwrap();
     BlobStore::put(&store, &Digest::of(&bytes), Bytes::from(bytes.clone())).await.unwrap();
     store.abort(&key).await.unwrap();
-    assert_not_found(store.commit(&key, &Digest::of(&bytes)).await);
+    assert_not_found(&store.commit(&key, &Digest::of(&bytes)).await);
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_finished_upload_that_was_never_closed_is_purged() {
     let old: Vec<_> = store.uploads(later).try_collect().await.unwrap();
     assert_eq!(old, std::slice::from_ref(&key));
     store.abort(&key).await.unwrap();
-    assert_not_found(store.abort(&key).await);
+    assert_not_found(&store.abort(&key).await);
     assert!(store.uploads(later).try_next().await.unwrap().is_none());
     assert_eq!(store.stat(&Digest::of(b"bytes")).await.unwrap().size, 5);
 }
