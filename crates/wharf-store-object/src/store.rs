@@ -205,8 +205,8 @@ impl BlobStore for BucketStore {
         uploads::finish(self, key, offset, bytes, digest).await
     }
 
-    async fn close(&self, _key: &UploadKey) -> Result<()> {
-        Ok(())
+    async fn close(&self, key: &UploadKey) -> Result<()> {
+        uploads::close(self, key).await
     }
 
     async fn abort(&self, key: &UploadKey) -> Result<()> {

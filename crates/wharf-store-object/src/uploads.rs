@@ -6,6 +6,7 @@
 //! | short | the record with the bytes in it |
 //! | longer | the record, and bytes in parts of an unfinished object, the last ones in pieces |
 //! | read again | the record, and the finished object: the final digest was of another algorithm |
+//! | finished | as before it was published, until it is closed; parts have become an object, and the record says of what |
 //!
 //! An object cannot grow, so what is too short for a part waits in pieces until there is enough, and is read back once:
 //! every byte is sent at most twice and read at most once, however the client cuts its body. An object is never completed
@@ -36,8 +37,9 @@ use ledger::Ledger;
 use record::Record;
 use session::Session;
 pub(crate) use sessions::Sessions;
-use sessions::{Found, Writer};
+use sessions::{Finished, Found, Writer};
 use wharf_oci::Digest;
+use wharf_store::layout::Key;
 use wharf_store::{Announced, ByteStream, Error, Result, UploadKey, UploadStatus};
 
 use crate::BucketStore;
@@ -49,6 +51,7 @@ const BACKEND: &str = "bucket";
 pub(crate) async fn begin(store: &BucketStore, key: &UploadKey, announced: Announced) -> Result<()> {
     let now = store.options().clock.now();
     let (mut writer, _) = store.sessions().write(key, now)?;
+    store.sessions().unfinish(key);
     let record = Record::new(now, announced.algorithm(), store.options().part_bytes.max(1));
     let ledger = ledger::start(store, key, record).await?;
     writer.leave(ledger.found, store.options().clock.now());
@@ -77,33 +80,62 @@ pub(crate) async fn append(
 
 /// Where the upload ends and when it was begun.
 pub(crate) async fn status(store: &BucketStore, key: &UploadKey) -> Result<UploadStatus> {
-    let reading = store.sessions().reading(key, store.options().clock.now());
-    let found = ledger::read(store, key).await?.ok_or_else(|| lost(key))?;
-    let status = UploadStatus { offset: found.record.offset(), begun: found.record.begun };
+    let now = store.options().clock.now();
+    if let Some(finished) = store.sessions().finished(key, now) {
+        return Ok(UploadStatus { offset: finished.size, begun: finished.begun });
+    }
+    let reading = store.sessions().reading(key, now);
+    let session = read_again(store, key).await?;
+    let finish = session.noted().await?;
+    let found = session.ledger.found;
+    let offset = finish.map_or_else(|| found.record.offset(), |finish| finish.size);
+    let status = UploadStatus { offset, begun: found.record.begun };
     if let Some(reading) = reading {
         reading.keep(found);
     }
     Ok(status)
 }
 
-/// Publishes the upload.
+/// Publishes the upload and leaves it finished.
 pub(crate) async fn commit(store: &BucketStore, key: &UploadKey, digest: &Digest) -> Result<u64> {
-    let (writer, found) = store.sessions().write(key, store.options().clock.now())?;
+    let now = store.options().clock.now();
+    let (writer, found) = store.sessions().write(key, now)?;
+    if let Some(finished) = store.sessions().finished(key, now) {
+        if finished.digest != *digest {
+            return Err(lost(key));
+        }
+        let blob = store.cloud().head(&store.key(&Key::BlobData(digest))).await?;
+        if blob.is_some_and(|meta| meta.size == finished.size) {
+            return Ok(finished.size);
+        }
+        store.sessions().unfinish(key);
+    }
     let remembered = found.is_some();
     let session = session_of(store, key, found).await?;
     let mut etag = session.ledger.found.etag.clone();
-    let mut committed = session.commit(digest).await;
+    let mut committed = commit_or_repeat(session, digest).await?;
     // What was remembered may be old. Nobody is told that they are wrong before the bucket was asked.
     if remembered && committed.is_err() {
         let fresh = read_again(store, key).await?;
         if fresh.ledger.found.etag != etag {
             etag = fresh.ledger.found.etag.clone();
-            committed = fresh.commit(digest).await;
+            committed = commit_or_repeat(fresh, digest).await?;
         }
     }
-    let settled = settle(store, key, &etag, committed).await;
+    let finished = settle(store, key, &etag, committed).await?;
+    let size = finished.size;
+    store.sessions().finish(key, finished);
     drop(writer);
-    settled
+    Ok(size)
+}
+
+/// Publishes the upload, again if it is finished. The outer error is about an upload that is finished and stays as it is.
+async fn commit_or_repeat(session: Session, digest: &Digest) -> Result<Result<Finished>> {
+    match session.noted().await? {
+        None => Ok(session.commit(digest).await),
+        Some(finish) if finish.digest == *digest => session.publish_again(&finish).await.map(Ok),
+        Some(_) => Err(lost(&session.key)),
+    }
 }
 
 /// Appends the last bytes, which are all of them if `offset` is 0, and publishes the upload.
@@ -114,7 +146,7 @@ pub(crate) async fn finish(
     bytes: ByteStream,
     digest: &Digest,
 ) -> Result<u64> {
-    let (session, _writer) = open_at(store, key, offset).await?;
+    let (session, writer) = open_at(store, key, offset).await?;
     let etag = session.ledger.found.etag.clone();
     let finished = async {
         session.expect(offset)?;
@@ -130,12 +162,29 @@ pub(crate) async fn finish(
         // Once more from the record: this is the rare way.
         read_again(store, key).await?.commit(digest).await
     };
-    settle(store, key, &etag, finished.await).await
+    let finished = settle(store, key, &etag, finished.await).await?;
+    let size = finished.size;
+    store.sessions().finish(key, finished);
+    drop(writer);
+    Ok(size)
+}
+
+/// Forgets a finished upload and what is left of it.
+pub(crate) async fn close(store: &BucketStore, key: &UploadKey) -> Result<()> {
+    let Ok((_writer, _)) = store.sessions().write(key, store.options().clock.now()) else {
+        // Another request works on it, and closes it.
+        return Ok(());
+    };
+    match store.sessions().unfinish(key) {
+        Some(finished) => ledger::close(store, key, finished).await,
+        None => Ok(()),
+    }
 }
 
 /// Forgets the upload and its bytes.
 pub(crate) async fn abort(store: &BucketStore, key: &UploadKey) -> Result<()> {
     let (_writer, _) = store.sessions().write(key, store.options().clock.now())?;
+    store.sessions().unfinish(key);
     purge::abort(store, key).await
 }
 
@@ -152,9 +201,17 @@ pub(crate) fn uploads(store: &BucketStore, begun_before: SystemTime) -> BoxStrea
 /// The upload, for its one writer in this process, to go on at `offset`. What was read of it a moment ago stands for it
 /// unless it ends elsewhere: then another replica has gone on with it, and the bucket is asked.
 async fn open_at(store: &BucketStore, key: &UploadKey, offset: u64) -> Result<(Session, Writer)> {
-    let (writer, found) = store.sessions().write(key, store.options().clock.now())?;
+    let now = store.options().clock.now();
+    let (writer, found) = store.sessions().write(key, now)?;
     let found = found.filter(|found| found.record.offset() == offset);
-    Ok((session_of(store, key, found).await?, writer))
+    if store.sessions().finished(key, now).is_some() {
+        return Err(lost(key));
+    }
+    let session = session_of(store, key, found).await?;
+    if session.noted().await?.is_some() {
+        return Err(lost(key));
+    }
+    Ok((session, writer))
 }
 
 async fn session_of(store: &BucketStore, key: &UploadKey, found: Option<Found>) -> Result<Session> {

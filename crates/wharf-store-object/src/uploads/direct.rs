@@ -10,19 +10,19 @@ use super::parts::Parts;
 use super::publish::complete_blob;
 use super::pump::{End, Pump, Pumped};
 use super::session::{Session, verify};
+use super::sessions::Finished;
 use crate::BucketStore;
 use crate::cloud::Condition;
 
 impl Session {
     /// Publishes a stream that holds the whole blob. After a failure the upload is as empty as before.
-    pub(super) async fn publish_whole(self, stream: ByteStream, digest: &Digest) -> Result<u64> {
+    pub(super) async fn publish_whole(self, stream: ByteStream, digest: &Digest) -> Result<Finished> {
         let place = self.store.key(&Key::BlobData(digest));
         let part_bytes = self.store.options().part_bytes;
         let parts = Parts::new(self.store.cloud(), place, part_bytes, None, Vec::new());
         let pumped = Pump::new(&self.store, parts, Hasher::new(digest.algorithm()), stream).run().await?;
         let size = publish(&self.store, pumped, digest).await?;
-        self.ledger.close(self.ledger.record()).await;
-        Ok(size)
+        Ok(self.ledger.finished(self.ledger.record(), digest, size))
     }
 }
 

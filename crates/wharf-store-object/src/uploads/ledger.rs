@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
+use wharf_oci::Digest;
 use wharf_store::layout::Key;
 use wharf_store::{Error, Result, Retry, UploadKey};
 
 use super::BACKEND;
-use super::record::{Body, Record};
-use super::sessions::Found;
+use super::record::{Body, Finish, Record};
+use super::sessions::{Finished, Found};
 use crate::BucketStore;
 use crate::cloud::{Condition, Conditions, Object, Stored};
 
@@ -127,6 +128,12 @@ impl Ledger {
                 Body::Nothing | Body::Whole { .. } => rubbish.push(place),
             }
         }
+        if let Some(finish) = &record.finish
+            && kept.finish.as_ref() != Some(finish)
+            && name(&kept.body).as_ref() != Some(&finish.name)
+        {
+            rubbish.push(self.store.key(&Key::UploadParts(&self.key, &finish.name)));
+        }
         let gone = record.tail.pieces.iter().filter(|piece| !kept.tail.pieces.contains(piece));
         rubbish.extend(gone.map(|piece| self.store.key(&Key::UploadPiece(&self.key, &piece.name))));
         if !rubbish.is_empty()
@@ -136,34 +143,44 @@ impl Ledger {
         }
     }
 
-    /// Removes the upload whose blob was published from `last`, of which the bucket may know an older state. It counts as
-    /// closed whatever becomes of its objects.
-    pub(super) async fn close(&self, last: &Record) {
-        if let Err(error) = self.remove(last).await {
-            tracing::warn!(upload.id = %self.key.id, error = &error as &dyn std::error::Error, "could not remove a finished upload");
-        }
-    }
-
-    /// Removes the record before all else, for it must not speak of what is gone, and then what it names.
-    async fn remove(&self, last: &Record) -> Result<()> {
-        let cloud = self.store.cloud();
-        cloud.delete(&self.store.key(&Key::UploadRecord(&self.key))).await?;
-        let mut rubbish = Vec::new();
+    /// The upload as published from `last`, of which the bucket may know an older state.
+    pub(super) fn finished(&self, last: &Record, digest: &Digest, size: u64) -> Finished {
+        let mut objects = Vec::new();
         for record in [self.record(), last] {
             let pieces = record.tail.pieces.iter();
-            rubbish.extend(pieces.map(|piece| self.store.key(&Key::UploadPiece(&self.key, &piece.name))));
+            objects.extend(pieces.map(|piece| self.store.key(&Key::UploadPiece(&self.key, &piece.name))));
             if let Body::Parts { name, .. } | Body::Whole { name, .. } = &record.body {
-                rubbish.push(self.store.key(&Key::UploadParts(&self.key, name)));
+                objects.push(self.store.key(&Key::UploadParts(&self.key, name)));
+            }
+            if let Some(finish) = &record.finish {
+                objects.push(self.store.key(&Key::UploadParts(&self.key, &finish.name)));
             }
         }
-        if rubbish.is_empty() {
-            return Ok(());
+        if !objects.is_empty() {
+            objects.push(self.store.key(&Key::UploadStartedAt(&self.key)));
         }
-        rubbish.push(self.store.key(&Key::UploadStartedAt(&self.key)));
-        rubbish.sort();
-        rubbish.dedup();
-        cloud.delete_all(rubbish).await
+        objects.sort();
+        objects.dedup();
+        let at = self.store.options().clock.now();
+        Finished { digest: *digest, size, begun: self.record().begun, at, objects }
     }
+
+    /// Writes down what the bytes are found to be, before the parts become an object and are parts no longer.
+    pub(super) async fn note(&mut self, finish: Finish) -> Result<()> {
+        let record = Record { finish: Some(finish), ..self.record().clone() };
+        self.replace(record).await
+    }
+}
+
+/// Removes the record of a finished upload, and its other objects: in one request.
+pub(super) async fn close(store: &BucketStore, key: &UploadKey, finished: Finished) -> Result<()> {
+    let record = store.key(&Key::UploadRecord(key));
+    if finished.objects.is_empty() {
+        return store.cloud().delete(&record).await;
+    }
+    let mut all = vec![record];
+    all.extend(finished.objects);
+    store.cloud().delete_all(all).await
 }
 
 /// Aborts an unfinished object that nobody needs. What stays behind after a failure is the purger's.

@@ -8,8 +8,9 @@ use wharf_store::{Error, Result, Retry};
 use super::ledger::{self, broken};
 use super::parts::MAX_PARTS;
 use super::pump::{hash, hashed};
-use super::record::{Body, Record, Tail};
+use super::record::{Body, Finish, Record, Tail};
 use super::session::{Received, Session, verify};
+use super::sessions::Finished;
 use super::tail::{self, unexpected};
 use super::{BACKEND, lost};
 use crate::BucketStore;
@@ -31,8 +32,27 @@ enum Completed {
 }
 
 impl Session {
+    /// What the upload was finished as by an earlier request, perhaps of a process that has died since: by the note in its
+    /// record and the object that was made after that.
+    pub(super) async fn noted(&self) -> Result<Option<Finish>> {
+        let Some(finish) = &self.ledger.record().finish else { return Ok(None) };
+        let object = self.store.key(&Key::UploadParts(&self.key, &finish.name));
+        let meta = self.store.cloud().head(&object).await?;
+        Ok(meta.is_some_and(|meta| meta.size == finish.size).then(|| finish.clone()))
+    }
+
+    /// Publishes once more what was finished before.
+    pub(super) async fn publish_again(self, finish: &Finish) -> Result<Finished> {
+        let Finish { digest, size, name } = finish;
+        let from = self.store.key(&Key::UploadParts(&self.key, name));
+        // Another writer may have made the object of parts of its own, so only its bytes are believed.
+        verify(self.hash_object(&from, *size, digest).await?, digest)?;
+        copy(&self.store, &from, *size, &self.store.key(&Key::BlobData(digest))).await?;
+        Ok(self.ledger.finished(self.ledger.record(), digest, *size))
+    }
+
     /// Publishes all that is stored.
-    pub(super) async fn commit(mut self, digest: &Digest) -> Result<u64> {
+    pub(super) async fn commit(mut self, digest: &Digest) -> Result<Finished> {
         if digest.algorithm() != self.ledger.record().algorithm {
             return self.commit_rehashed(digest).await;
         }
@@ -42,7 +62,7 @@ impl Session {
     }
 
     /// Publishes the bytes of `record` and those after them, which have been found to hash to the digest.
-    async fn publish(&mut self, record: &Record, rest: Payload, digest: &Digest) -> Result<u64> {
+    async fn publish(&mut self, record: &Record, rest: Payload, digest: &Digest) -> Result<Finished> {
         let size = record.offset() + rest.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
         let place = self.store.key(&Key::BlobData(digest));
         match &record.body {
@@ -53,14 +73,14 @@ impl Session {
             }
             Body::Parts { name, .. } => {
                 let from = self.store.key(&Key::UploadParts(&self.key, name));
+                self.ledger.note(Finish { digest: *digest, size, name: name.clone() }).await?;
                 if self.complete(record, rest).await? == Completed::Before {
                     verify(self.hash_object(&from, size, digest).await?, digest)?;
                 }
                 copy(&self.store, &from, size, &place).await?;
             }
         }
-        self.ledger.close(record).await;
-        Ok(size)
+        Ok(self.ledger.finished(record, digest, size))
     }
 
     /// Less than a part: one object from the start.
@@ -108,7 +128,7 @@ impl Session {
 
     /// Publishes what was hashed by another algorithm: it is read once more. If it is not what it was said to be, it can
     /// still be gone on with.
-    async fn commit_rehashed(mut self, digest: &Digest) -> Result<u64> {
+    async fn commit_rehashed(mut self, digest: &Digest) -> Result<Finished> {
         let mut record = self.ledger.record().clone();
         let size = record.offset();
         let from = match &record.body {
@@ -133,14 +153,13 @@ impl Session {
         self.publish(&record, Vec::new(), digest).await
     }
 
-    async fn commit_short_rehashed(&mut self, record: &Record, digest: &Digest) -> Result<u64> {
+    async fn commit_short_rehashed(&mut self, record: &Record, digest: &Digest) -> Result<Finished> {
         let bytes = tail::read(&self.store, &self.key, &record.tail).await?;
         let mut hashing = Some(hash(Hasher::new(digest.algorithm()), bytes.clone()));
         verify(hashed(&mut hashing).await?, digest)?;
         let place = self.store.key(&Key::BlobData(digest));
         self.store.cloud().put(&place, bytes, Condition::Any).await?;
-        self.ledger.close(record).await;
-        Ok(record.offset())
+        Ok(self.ledger.finished(record, digest, record.offset()))
     }
 
     /// Reads an object of ours and hashes it.
@@ -170,7 +189,7 @@ impl Session {
 
 impl Received {
     /// Publishes the bytes if they are what they were said to be; if not, or if that fails, keeps them.
-    pub(super) async fn publish(mut self, digest: &Digest) -> Result<u64> {
+    pub(super) async fn publish(mut self, digest: &Digest) -> Result<Finished> {
         let published = match self.verify(digest) {
             Ok(()) => self.session.publish(&self.record, self.rest.clone(), digest).await,
             Err(mismatch) => Err(mismatch),

@@ -26,6 +26,18 @@ pub(crate) struct Record {
     pub(super) body: Body,
     /// The bytes after them, fewer than a part.
     pub(super) tail: Tail,
+    /// What the bytes are going to be published as, written before an object is made of the parts. It counts once that
+    /// object is there.
+    pub(super) finish: Option<Finish>,
+}
+
+/// What an upload was found to be when all its bytes were there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Finish {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    /// The name of the object that is made of the parts.
+    pub(super) name: String,
 }
 
 /// Where the bytes are that have outgrown the tail.
@@ -74,6 +86,15 @@ struct Stored {
     inline: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pieces: Vec<Piece>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    finish: Option<StoredFinish>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredFinish {
+    digest: String,
+    size: u64,
+    name: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,7 +111,7 @@ impl Record {
     /// The record of an upload without bytes.
     pub(super) fn new(begun: SystemTime, algorithm: Algorithm, part_bytes: u64) -> Self {
         let (state, tail) = (Hasher::new(algorithm).save(), Tail::default());
-        Self { begun, algorithm, state, part_bytes, body: Body::Nothing, tail }
+        Self { begun, algorithm, state, part_bytes, body: Body::Nothing, tail, finish: None }
     }
 
     /// Where the upload ends.
@@ -140,6 +161,11 @@ impl Record {
             whole,
             inline: BASE64.encode(&self.tail.inline),
             pieces: self.tail.pieces.clone(),
+            finish: self.finish.as_ref().map(|finish| StoredFinish {
+                digest: finish.digest.to_string(),
+                size: finish.size,
+                name: finish.name.clone(),
+            }),
         };
         let json = serde_json::to_string(&stored).unwrap_or_default();
         format!("{json}\n{}\n", Digest::of(json.as_bytes()).hex()).into()
@@ -163,6 +189,12 @@ impl Record {
             (Some(_), Some(_)) => return None,
         };
         let inline = BASE64.decode(stored.inline).ok()?.into();
+        let finish = match stored.finish {
+            Some(StoredFinish { digest, size, name }) => {
+                Some(Finish { digest: digest.parse().ok()?, size, name })
+            }
+            None => None,
+        };
         let record = Self {
             begun: humantime::parse_rfc3339(&stored.begun).ok()?,
             algorithm: stored.algorithm.parse().ok()?,
@@ -170,6 +202,7 @@ impl Record {
             part_bytes: stored.part_bytes,
             body,
             tail: Tail { inline, pieces: stored.pieces },
+            finish,
         };
         let sound = record.offset() == stored.offset
             && record.tail.size() < record.part_bytes
@@ -210,6 +243,8 @@ mod tests {
                 let mut hasher = Hasher::new(Algorithm::Sha512);
                 hasher.update(&vec![7; usize::try_from(record.offset()).unwrap()]);
                 record.state = hasher.save();
+                let finish = Finish { digest: Digest::of(b"x"), size: 300, name: "n".into() };
+                record.finish = (records.len() % 2 == 1).then_some(finish);
                 records.push(record);
             }
         }

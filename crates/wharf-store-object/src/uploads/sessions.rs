@@ -5,6 +5,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use wharf_oci::Digest;
 use wharf_store::{Error, Result, UploadKey};
 
 use super::record::Record;
@@ -16,6 +17,13 @@ const FRESH: Duration = Duration::from_secs(2);
 /// When this many records are remembered, those that are no longer fresh are dropped, and all if none is.
 const MAX_REMEMBERED: usize = 256;
 
+/// How long this process answers from memory that an upload is finished. Afterwards its record is asked.
+const FINISHED_FRESH: Duration = Duration::from_mins(10);
+
+/// When this many finished uploads are remembered, those of which that was long ago are forgotten, and all if none is; what
+/// is left of them in the bucket is the purger's.
+const MAX_FINISHED: usize = 4096;
+
 /// The uploads of this process. Clones are the same.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sessions(Arc<Mutex<State>>);
@@ -24,7 +32,21 @@ pub(crate) struct Sessions(Arc<Mutex<State>>);
 struct State {
     writers: HashSet<UploadKey>,
     seen: HashMap<UploadKey, Seen>,
+    finished: HashMap<UploadKey, Finished>,
     readings: u64,
+}
+
+/// An upload that was published by this process and is not closed.
+#[derive(Debug, Clone)]
+pub(super) struct Finished {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    /// When the upload was begun.
+    pub(super) begun: SystemTime,
+    /// When it was published.
+    pub(super) at: SystemTime,
+    /// The keys of its objects beside the record.
+    pub(super) objects: Vec<String>,
 }
 
 /// A record as it was found in the bucket.
@@ -45,7 +67,7 @@ struct Seen {
 enum What {
     /// It is being read. A writer that comes meanwhile takes this away, and then what was read is not kept.
     Reading(u64),
-    Read(Found),
+    Read(Box<Found>),
 }
 
 /// The reading of a record.
@@ -83,6 +105,28 @@ impl Sessions {
         Some(Reading { sessions: self.clone(), key: key.clone(), number })
     }
 
+    /// What the upload was published as, if that was a short while ago.
+    pub(super) fn finished(&self, key: &UploadKey, now: SystemTime) -> Option<Finished> {
+        self.state().finished.get(key).filter(|finished| finished.is_fresh(now)).cloned()
+    }
+
+    /// Remembers that an upload was published.
+    pub(super) fn finish(&self, key: &UploadKey, finished: Finished) {
+        let (mut state, now) = (self.state(), finished.at);
+        if state.finished.len() >= MAX_FINISHED {
+            state.finished.retain(|_, other| other.is_fresh(now));
+        }
+        if state.finished.len() >= MAX_FINISHED {
+            state.finished.clear();
+        }
+        state.finished.insert(key.clone(), finished);
+    }
+
+    /// Forgets that an upload was published.
+    pub(super) fn unfinish(&self, key: &UploadKey) -> Option<Finished> {
+        self.state().finished.remove(key)
+    }
+
     /// The right to write, and what was read of the upload a moment ago.
     pub(super) fn write(&self, key: &UploadKey, now: SystemTime) -> Result<(Writer, Option<Found>)> {
         let mut state = self.state();
@@ -91,7 +135,7 @@ impl Sessions {
         }
         let found =
             state.seen.remove(key).filter(|seen| seen.is_fresh(now)).and_then(|seen| match seen.what {
-                What::Read(found) => Some(found),
+                What::Read(found) => Some(*found),
                 What::Reading(_) => None,
             });
         Ok((Writer { sessions: self.clone(), key: key.clone(), leave: None }, found))
@@ -112,6 +156,14 @@ impl State {
     }
 }
 
+// === impl Finished ===
+
+impl Finished {
+    fn is_fresh(&self, now: SystemTime) -> bool {
+        now.duration_since(self.at).is_ok_and(|age| age < FINISHED_FRESH)
+    }
+}
+
 // === impl Seen ===
 
 impl Seen {
@@ -129,7 +181,7 @@ impl Reading {
         if let Some(seen) = state.seen.get_mut(&self.key)
             && matches!(seen.what, What::Reading(number) if number == self.number)
         {
-            seen.what = What::Read(found);
+            seen.what = What::Read(Box::new(found));
         }
     }
 }
@@ -139,7 +191,7 @@ impl Reading {
 impl Writer {
     /// Leaves what was written for the writer that comes next.
     pub(super) fn leave(&mut self, found: Found, now: SystemTime) {
-        self.leave = Some(Seen { at: now, what: What::Read(found) });
+        self.leave = Some(Seen { at: now, what: What::Read(Box::new(found)) });
     }
 }
 
@@ -190,6 +242,20 @@ mod tests {
         drop(writer);
         before.keep(found());
         assert!(!is_remembered(&sessions, NOW));
+    }
+
+    #[test]
+    fn a_bounded_number_of_finished_uploads_is_remembered_for_a_while() {
+        let sessions = Sessions::default();
+        let finished =
+            Finished { digest: Digest::of(b"x"), size: 1, begun: NOW, at: NOW, objects: Vec::new() };
+        for number in 0..2 * MAX_FINISHED + 1 {
+            sessions.finish(&key("a", &format!("u{number}")), finished.clone());
+            assert!(sessions.state().finished.len() <= MAX_FINISHED);
+        }
+        let last = key("a", &format!("u{}", 2 * MAX_FINISHED));
+        assert!(sessions.finished(&last, NOW).is_some());
+        assert!(sessions.finished(&last, NOW + FINISHED_FRESH).is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Uploads over a cloud in memory.
 
 mod failures;
+mod finished;
 mod purging;
 mod replicas;
 mod suite;
@@ -51,6 +52,18 @@ fn assert_only_blob(cloud: &MemoryCloud, digest: &Digest, bytes: &[u8]) {
     assert!(blob(cloud, digest).expect("a blob") == bytes);
     assert_eq!(cloud.keys().len(), 1, "{:?}", cloud.keys());
     assert_eq!(cloud.unfinished(), Vec::<String>::new());
+}
+
+/// The upload is closed, and then nothing but the whole blob is left.
+async fn assert_closes(
+    store: &BucketStore,
+    key: &UploadKey,
+    cloud: &MemoryCloud,
+    digest: &Digest,
+    bytes: &[u8],
+) {
+    store.close(key).await.unwrap();
+    assert_only_blob(cloud, digest, bytes);
 }
 
 /// Every blob that can be seen is what its name says.

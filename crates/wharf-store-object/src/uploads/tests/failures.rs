@@ -18,8 +18,18 @@ fn digest(way: Way, bytes: &[u8]) -> Digest {
     }
 }
 
-/// Goes on from wherever the upload is, as a client does.
+/// Goes on from wherever the upload is, as a client does; one that takes no more bytes may be finished.
 async fn push(store: &BucketStore, key: &UploadKey, bytes: &[u8], way: Way) -> wharf_store::Result<u64> {
+    let size = match push_on(store, key, bytes, way).await {
+        Err(Error::UploadNotFound { .. }) => store.commit(key, &digest(way, bytes)).await?,
+        pushed => pushed?,
+    };
+    // Now the link is written; what cannot be closed is the purger's.
+    let _ = store.close(key).await;
+    Ok(size)
+}
+
+async fn push_on(store: &BucketStore, key: &UploadKey, bytes: &[u8], way: Way) -> wharf_store::Result<u64> {
     let digest = digest(way, bytes);
     let offset = store.status(key).await?.offset;
     let from = usize::try_from(offset).unwrap();
@@ -52,7 +62,7 @@ async fn check(way: Way, length: usize, fault: Fault) {
         assert_nothing_wrong_visible(&cloud);
         if cloud.take_fault() {
             assert!(first.is_ok());
-            assert!(call > 2, "no call failed");
+            assert!(call > 1, "no call failed");
             return;
         }
         let at = format!("{way:?} {length} {fault:?} at {call} of {calls:?}");
@@ -77,7 +87,7 @@ async fn check(way: Way, length: usize, fault: Fault) {
 }
 
 /// What was left behind is found and removed.
-async fn purge(store: &BucketStore, cloud: &MemoryCloud) {
+pub(super) async fn purge(store: &BucketStore, cloud: &MemoryCloud) {
     use wharf_store::Clock;
     let mut old = store.uploads(cloud.clock.now());
     while let Some(key) = old.next().await {

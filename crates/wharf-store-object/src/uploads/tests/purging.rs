@@ -76,7 +76,7 @@ async fn a_young_upload_keeps_its_parts_and_loses_its_rubbish() {
     store.sweep(cloud.clock.now() - WEEK).await.unwrap();
     assert_eq!(cloud.unfinished().len(), 1);
     store.commit(&key, &Digest::of(&bytes)).await.unwrap();
-    assert_only_blob(&cloud, &Digest::of(&bytes), &bytes);
+    assert_closes(&store, &key, &cloud, &Digest::of(&bytes), &bytes).await;
 }
 
 #[tokio::test]

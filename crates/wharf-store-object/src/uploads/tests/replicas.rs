@@ -15,8 +15,9 @@ async fn another_replica_goes_on_after_any_append() {
             offset = store.append(&key, offset, once(chunk)).await.unwrap();
         }
         let digest = Digest::of(&bytes);
-        replica(&cloud).commit(&key, &digest).await.unwrap();
-        assert_only_blob(&cloud, &digest, &bytes);
+        let store = replica(&cloud);
+        store.commit(&key, &digest).await.unwrap();
+        assert_closes(&store, &key, &cloud, &digest, &bytes).await;
     }
 }
 
@@ -107,8 +108,9 @@ async fn of_two_replicas_one_loses_and_its_bytes_are_not_mixed_in() {
         };
         let bytes = [b"start ", winner.as_slice()].concat();
         let digest = Digest::of(&bytes);
-        replica(&cloud).commit(&key, &digest).await.unwrap();
-        assert_only_blob(&cloud, &digest, &bytes);
+        let store = replica(&cloud);
+        store.commit(&key, &digest).await.unwrap();
+        assert_closes(&store, &key, &cloud, &digest, &bytes).await;
     }
 }
 
@@ -149,7 +151,7 @@ async fn a_replica_that_read_too_early_does_not_remove_the_upload() {
     let error = first.append(&key, 50_000, once(noise(PART))).await.unwrap_err();
     assert!(matches!(error, Error::UploadBusy { .. }), "{error:?}");
     second.commit(&key, &Digest::of(&bytes)).await.unwrap();
-    assert_only_blob(&cloud, &Digest::of(&bytes), &bytes);
+    assert_closes(&second, &key, &cloud, &Digest::of(&bytes), &bytes).await;
 }
 
 #[tokio::test]
@@ -163,7 +165,7 @@ async fn a_long_upload_committed_by_another_algorithm_is_read_once() {
     store.commit(&key, &digest).await.unwrap();
     // And its tail, which became the last part.
     assert_eq!(cloud.take_traffic().bytes_out, 700_000);
-    assert_only_blob(&cloud, &digest, &bytes);
+    assert_closes(&store, &key, &cloud, &digest, &bytes).await;
 }
 
 #[tokio::test]
@@ -181,7 +183,7 @@ async fn an_upload_read_for_a_wrong_digest_goes_on() {
     }
     replica(&cloud).append(&key, 650_000, once(&bytes[650_000..])).await.unwrap();
     store.commit(&key, &digest).await.unwrap();
-    assert_only_blob(&cloud, &digest, &bytes);
+    assert_closes(&store, &key, &cloud, &digest, &bytes).await;
 }
 
 #[tokio::test]
@@ -197,7 +199,7 @@ async fn a_wrong_digest_at_the_end_leaves_the_upload_open() {
             assert!(matches!(error, Error::DigestMismatch { .. }), "{error:?}");
             assert_eq!(store.status(&key).await.unwrap().offset, bytes.len() as u64);
             store.commit(&key, &Digest::of(&bytes)).await.unwrap();
-            assert_only_blob(&cloud, &Digest::of(&bytes), &bytes);
+            assert_closes(&store, &key, &cloud, &Digest::of(&bytes), &bytes).await;
         }
     }
 }
