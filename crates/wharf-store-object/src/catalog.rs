@@ -121,7 +121,8 @@ async fn exists(questions: &Questions, top: &str, name: &RepositoryName) -> Resu
         // One is enough, but what somebody else has put there may be before it.
         let limit = if after.is_none() { 1 } else { MOST_KEYS };
         let Page { entries, next } = questions.list(&prefix, after.as_deref(), false, limit).await?;
-        if entries.iter().filter_map(|entry| entry.key().strip_prefix(&prefix)).any(is_link) {
+        let links = entries.iter().filter(|entry| !entry.is_empty_object());
+        if links.filter_map(|entry| entry.key().strip_prefix(&prefix)).any(is_link) {
             return Ok(true);
         }
         after = entries.last().map(|last| last.key().to_owned());
@@ -179,6 +180,7 @@ impl<'a> Scan<'a> {
         for entry in &page.entries {
             let Some((name, inside)) = entry.key().strip_prefix(&self.top).and_then(split) else { continue };
             if inside.strip_prefix(REVISIONS).is_some_and(is_link)
+                && !entry.is_empty_object()
                 && self.wanted.after.is_none_or(|after| name > after)
                 && self.found.last().is_none_or(|last| last.as_str() != name)
                 && let Ok(name) = name.parse()

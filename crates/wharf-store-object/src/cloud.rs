@@ -231,6 +231,11 @@ impl Entry {
             Self::Level(key) => key,
         }
     }
+
+    /// Whether it is an object without bytes: what a conditional removal leaves where DELETE takes no condition.
+    pub(crate) fn is_empty_object(&self) -> bool {
+        matches!(self, Self::Object(found) if found.size == 0)
+    }
 }
 
 // === impl Object ===

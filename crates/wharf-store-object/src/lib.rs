@@ -6,6 +6,7 @@ mod listing;
 #[cfg(test)]
 mod memory_cloud;
 mod objects;
+mod renewals;
 mod s3;
 mod store;
 mod uploads;

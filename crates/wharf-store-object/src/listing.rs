@@ -105,6 +105,7 @@ impl Scan<'_> {
         let before = self.found.len();
         for entry in &page.entries {
             if let Some((name, inside)) = self.inside(entry.key())
+                && !entry.is_empty_object()
                 && self.level.holding.is_none_or(|holding| holding == inside)
             {
                 self.keep(name);
@@ -192,7 +193,10 @@ pub(crate) fn past(name: &str) -> String {
 async fn counts(questions: &Questions, level: &Level, name: &str) -> Result<bool> {
     let below = format!("{}{name}/", level.prefix);
     match level.holding {
-        Some(holding) => Ok(questions.head(&format!("{below}{holding}")).await?.is_some()),
+        Some(holding) => {
+            let meta = questions.head(&format!("{below}{holding}")).await?;
+            Ok(meta.is_some_and(|meta| meta.size > 0))
+        }
         None => Ok(!questions.list(&below, None, false, 1).await?.entries.is_empty()),
     }
 }

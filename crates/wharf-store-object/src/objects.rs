@@ -5,39 +5,44 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use wharf_oci::{ByteRange, RepositoryName};
+use wharf_oci::RepositoryName;
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{
     AgedObject, Error, LockMode, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock, Result,
+    Retry,
 };
 
 use crate::BucketStore;
 use crate::catalog::{self, Wanted};
-use crate::cloud::{Condition, Stored};
+use crate::cloud::{Condition, Conditions, Deleted, Meta, Stored};
 use crate::listing::{self, LOOKS_AT_ONCE, Level, Questions};
+use crate::renewals;
 use crate::store::whole;
 
 /// How many keys are read at a time to be removed.
 const REMOVE_PAGE: usize = 1000;
 
-/// A copy onto itself of more than this must be made in parts.
-const WHOLE_COPY_BYTES: u64 = 5 << 30;
+/// The longest object read whole into memory: a referrer's entry has a manifest's annotations, escaped.
+const MOST_SMALL_BYTES: u64 = 32 << 20;
+
+/// How often a renewal begins anew because the object was written meanwhile.
+const RENEW_ATTEMPTS: usize = 3;
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the store does not heed If-Match, so nothing can be removed on the condition that it is still what was read: a tag \
+     that another client has just moved could be lost; use a store that has conditional writes"
+)]
+struct NoConditions;
 
 #[async_trait]
 impl Objects for BucketStore {
     async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>> {
-        let key = self.key(key);
-        match self.cloud().get(&key, None).await? {
-            Some(object) => whole(&key, object.body).await.map(Some),
-            None => Ok(None),
-        }
+        Ok(self.read_small(&self.key(key)).await?.map(|object| object.bytes))
     }
 
     async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
-        let key = self.key(key);
-        let Some(object) = self.cloud().get(&key, None).await? else { return Ok(None) };
-        let (modified, version) = (object.meta.modified, Some(object.meta.etag));
-        Ok(Some(AgedObject { bytes: whole(&key, object.body).await?, modified, version }))
+        self.read_small(&self.key(key)).await
     }
 
     async fn lock(&self, _repository: &RepositoryName, _mode: LockMode) -> Result<RepositoryLock> {
@@ -48,16 +53,15 @@ impl Objects for BucketStore {
         let key = self.key(key);
         let condition = match condition {
             PutIf::Any => Condition::Any,
-            PutIf::Absent => Condition::Absent,
-            PutIf::Is(expected) => match self.etag_of(&key, &expected).await? {
-                Some(etag) => Condition::Is(etag),
-                None => return Ok(PutOutcome::Refused),
+            PutIf::Absent => return self.put_if_absent(&key, bytes).await,
+            PutIf::Is(expected) => match self.read_small(&key).await? {
+                Some(AgedObject { bytes, version: Some(etag), .. }) if bytes == expected => {
+                    Condition::Is(etag)
+                }
+                _ => return Ok(PutOutcome::Refused),
             },
         };
-        match self.cloud().put(&key, vec![bytes], condition).await? {
-            Stored::Written(_) => Ok(PutOutcome::Written),
-            Stored::Refused => Ok(PutOutcome::Refused),
-        }
+        self.put_on(&key, bytes, condition).await
     }
 
     async fn put_all(&self, groups: Vec<Vec<Put<'_>>>) -> Result<()> {
@@ -74,9 +78,10 @@ impl Objects for BucketStore {
     }
 
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
-        // A bucket does not say whether there was something to remove.
+        // A bucket does not say whether there was something to remove. An empty object stays: it counts as absent, and may
+        // have become something else by now.
         let key = self.key(key);
-        let there = self.cloud().head(&key).await?.is_some();
+        let there = self.cloud().head(&key).await?.is_some_and(|meta| meta.size > 0);
         if there {
             self.cloud().delete(&key).await?;
         }
@@ -84,13 +89,25 @@ impl Objects for BucketStore {
     }
 
     async fn remove_if(&self, key: &Key<'_>, seen: &AgedObject) -> Result<RemoveOutcome> {
-        match self.get_with_age(key).await? {
-            None => Ok(RemoveOutcome::Absent),
-            Some(object) if object.version != seen.version => Ok(RemoveOutcome::Changed),
-            Some(_) => {
-                self.cloud().delete(&self.key(key)).await?;
-                Ok(RemoveOutcome::Removed)
-            }
+        let key = self.key(key);
+        let etag = seen.version.clone().unwrap_or_default();
+        match self.cloud().conditions().await? {
+            Conditions::WritesAndDeletes => Ok(match self.cloud().delete_if(&key, &etag).await? {
+                Deleted::Deleted => RemoveOutcome::Removed,
+                Deleted::Changed => self.unremoved(&key).await?,
+                Deleted::Absent => RemoveOutcome::Absent,
+            }),
+            // What is empty counts as absent, and is taken away by a sweep.
+            Conditions::Writes => match self.cloud().put(&key, Vec::new(), Condition::Is(etag)).await? {
+                Stored::Written(_) => Ok(RemoveOutcome::Removed),
+                Stored::Refused => self.unremoved(&key).await,
+            },
+            Conditions::Ignored => Err(Error::Backend {
+                backend: "bucket",
+                operation: format!("remove {key} on a condition"),
+                retry: Retry::Later,
+                source: NoConditions.into(),
+            }),
         }
     }
 
@@ -132,30 +149,72 @@ impl Objects for BucketStore {
         catalog::repositories(self, Wanted { prefix, after, limit }).await.map(Some)
     }
 
-    async fn renew(&self, key: &Key<'_>, _seen: SystemTime, older_than: Duration) -> Result<bool> {
-        let key = self.key(key);
-        let Some(meta) = self.cloud().head(&key).await? else { return Ok(false) };
-        let age = self.options().clock.now().duration_since(meta.modified).unwrap_or_default();
+    async fn renew(&self, key: &Key<'_>, seen: SystemTime, older_than: Duration) -> Result<bool> {
+        let age = self.options().clock.now().duration_since(seen).unwrap_or_default();
         if age <= older_than {
             return Ok(true);
         }
-        let copied = if meta.size > WHOLE_COPY_BYTES {
-            self.copy_in_parts(&key, meta.size).await
-        } else {
-            self.cloud().copy(&key, &key).await
-        };
-        match copied {
-            Ok(()) => Ok(true),
-            // Whoever removes it between our two requests was before us.
-            Err(error) => match self.cloud().head(&key).await? {
-                None => Ok(false),
-                Some(_) => Err(error),
-            },
+        match key {
+            Key::BlobData(digest) => renewals::renew(self, digest, older_than).await,
+            link => self.rewrite(&self.key(link)).await,
         }
     }
 }
 
 impl BucketStore {
+    /// A small object with its tag; one without bytes counts as absent.
+    async fn read_small(&self, key: &str) -> Result<Option<AgedObject>> {
+        let Some(object) = self.cloud().get(key, None).await? else { return Ok(None) };
+        let Meta { size, modified, etag } = object.meta;
+        if size > MOST_SMALL_BYTES {
+            let problem = format!("{size} bytes, which is too much for a fact of a repository");
+            return Err(Error::Corrupt { path: key.to_owned(), problem });
+        }
+        let bytes = whole(key, object.body).await?;
+        Ok((!bytes.is_empty()).then_some(AgedObject { bytes, modified, version: Some(etag) }))
+    }
+
+    async fn put_on(&self, key: &str, bytes: Bytes, condition: Condition) -> Result<PutOutcome> {
+        match self.cloud().put(key, vec![bytes], condition).await? {
+            Stored::Written(_) => Ok(PutOutcome::Written),
+            Stored::Refused => Ok(PutOutcome::Refused),
+        }
+    }
+
+    async fn put_if_absent(&self, key: &str, bytes: Bytes) -> Result<PutOutcome> {
+        let put = self.put_on(key, bytes.clone(), Condition::Absent).await?;
+        if put == PutOutcome::Written {
+            return Ok(put);
+        }
+        match self.cloud().head(key).await? {
+            Some(empty) if empty.size == 0 => self.put_on(key, bytes, Condition::Is(empty.etag)).await,
+            _ => Ok(PutOutcome::Refused),
+        }
+    }
+
+    /// Why a removal on a condition has removed nothing.
+    async fn unremoved(&self, key: &str) -> Result<RemoveOutcome> {
+        let there = self.cloud().head(key).await?.is_some_and(|meta| meta.size > 0);
+        Ok(if there { RemoveOutcome::Changed } else { RemoveOutcome::Absent })
+    }
+
+    /// Writes a link anew with what it holds; `false` if it is gone. On a condition, or it would come back to life after a
+    /// removal between the two requests.
+    async fn rewrite(&self, key: &str) -> Result<bool> {
+        for _ in 0..RENEW_ATTEMPTS {
+            let Some(object) = self.read_small(key).await? else { return Ok(false) };
+            let condition = match (self.cloud().conditions().await?, object.version) {
+                (Conditions::Writes | Conditions::WritesAndDeletes, Some(etag)) => Condition::Is(etag),
+                _ => Condition::Any,
+            };
+            if self.put_on(key, object.bytes, condition).await? == PutOutcome::Written {
+                return Ok(true);
+            }
+        }
+        // Written by others each time, so it is young.
+        Ok(self.read_small(key).await?.is_some())
+    }
+
     async fn write(&self, key: String, bytes: Bytes) -> Result<()> {
         self.cloud().put(&key, vec![bytes], Condition::Any).await.map(drop)
     }
@@ -172,45 +231,5 @@ impl BucketStore {
 
     pub(crate) fn level(&self, dir: &Dir<'_>) -> Level {
         Level { prefix: self.dir(dir), holding: dir.holding() }
-    }
-
-    /// The tag of what is stored, if it is exactly `expected`.
-    async fn etag_of(&self, key: &str, expected: &Bytes) -> Result<Option<String>> {
-        let Some(object) = self.cloud().get(key, None).await? else { return Ok(None) };
-        let (etag, bytes) = (object.meta.etag, whole(key, object.body).await?);
-        Ok((bytes == *expected).then_some(etag))
-    }
-
-    /// Writes an object anew from itself, in parts that the cloud copies.
-    async fn copy_in_parts(&self, key: &str, size: u64) -> Result<()> {
-        let id = self.cloud().create_multipart(key).await?;
-        let outcome = self.copy_parts(key, &id, size).await;
-        if outcome.is_err() {
-            self.cloud().abort_multipart(key, &id).await?;
-        }
-        outcome
-    }
-
-    async fn copy_parts(&self, key: &str, id: &str, size: u64) -> Result<()> {
-        // No more than ten thousand parts can be put together.
-        let part_bytes = self.options().copy_part_bytes.max(size.div_ceil(10_000));
-        let ranges = (0..size.div_ceil(part_bytes)).map(|index| {
-            let start = index * part_bytes;
-            ByteRange { start, length: part_bytes.min(size - start) }
-        });
-        let parts: Vec<String> = stream::iter((1..).zip(ranges))
-            .map(|(number, range)| self.cloud().copy_part(key, range, key, id, number))
-            .buffered(self.options().copy_concurrency.max(1))
-            .try_collect()
-            .await?;
-        if self.cloud().complete_multipart(key, id, &parts).await? {
-            return Ok(());
-        }
-        Err(Error::Backend {
-            backend: "bucket",
-            operation: format!("renew {key}"),
-            retry: wharf_store::Retry::Later,
-            source: "its parts were forgotten meanwhile".into(),
-        })
     }
 }

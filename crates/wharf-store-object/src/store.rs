@@ -18,6 +18,8 @@ use wharf_store::{
 
 use crate::catalog::Foresight;
 use crate::cloud::{Cloud, Condition, Entry, Found, Meta, Page, Start};
+use crate::listing::LOOKS_AT_ONCE;
+use crate::renewals::{self, Renewals};
 use crate::uploads;
 
 /// A body up to this size is read into memory, where whoever sends it need not wait for it.
@@ -71,6 +73,7 @@ pub struct BucketStore {
     sessions: Arc<uploads::Sessions>,
     foresight: Foresight,
     blocks: uploads::Blocks,
+    renewals: Renewals,
 }
 
 /// A root as keys have it: without a slash at its beginning, with one at its end, or nothing at all.
@@ -92,6 +95,7 @@ impl BucketStore {
             sessions: Arc::default(),
             foresight: Foresight::default(),
             blocks: uploads::Blocks::default(),
+            renewals: Renewals::default(),
         }
     }
 
@@ -130,6 +134,11 @@ impl BucketStore {
         &self.blocks
     }
 
+    /// The renewals this process has seen.
+    pub(crate) fn renewals(&self) -> &Renewals {
+        &self.renewals
+    }
+
     fn blob_key(&self, digest: &Digest) -> String {
         self.key(&Key::BlobData(digest))
     }
@@ -162,19 +171,29 @@ impl BlobStore for BucketStore {
     }
 
     async fn remove(&self, digest: &Digest) -> Result<()> {
+        self.renewals.forget(digest);
         self.cloud.delete(&self.blob_key(digest)).await
     }
 
+    /// Not safe beside writers and holders before the batch is announced to them, which it is not yet: one that renews a
+    /// blob between the two requests loses it. Nothing calls it while the registry serves.
     async fn remove_if_older(&self, batch: &[Digest], than: SystemTime) -> Result<Vec<Digest>> {
-        let mut removed = Vec::new();
-        for digest in batch {
-            let key = self.blob_key(digest);
-            if self.cloud.head(&key).await?.is_some_and(|meta| meta.modified < than) {
-                self.cloud.delete(&key).await?;
-                removed.push(*digest);
-            }
+        let old = stream::iter(batch.to_vec())
+            .map(|digest| async move {
+                let last_use = renewals::last_use(self, &digest).await?;
+                Ok::<_, Error>(last_use.is_some_and(|at| at < than).then_some(digest))
+            })
+            .buffered(LOOKS_AT_ONCE)
+            .try_collect::<Vec<Option<Digest>>>();
+        let old: Vec<Digest> = old.await?.into_iter().flatten().collect();
+        if !old.is_empty() {
+            old.iter().for_each(|digest| self.renewals.forget(digest));
+            self.cloud.delete_all(old.iter().map(|digest| self.blob_key(digest)).collect()).await?;
+            // A renewal that is written meanwhile is one of nothing.
+            let renewals = old.iter().map(|digest| self.key(&Key::Renewed(digest))).collect();
+            self.cloud.delete_all(renewals).await?;
         }
-        Ok(removed)
+        Ok(old)
     }
 
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>> {

@@ -11,6 +11,7 @@ mod bucket;
 mod connection;
 mod faults;
 mod front;
+mod gates;
 mod log;
 mod multipart;
 mod objects;
@@ -170,6 +171,22 @@ impl S3Server {
     /// How many requests have met a fault since the start.
     pub fn failed(&self) -> usize {
         self.front.faults().met()
+    }
+
+    /// From now on so many requests of the client that calls itself so (`User-Agent`) pass, and the next ones wait before
+    /// anything is done.
+    pub fn hold_after(&self, agent: &str, requests: usize) {
+        self.front.gates().hold_after(agent, requests);
+    }
+
+    /// Waits until a request of the client waits.
+    pub async fn held(&self, agent: &str) {
+        self.front.gates().held(agent).await;
+    }
+
+    /// Lets all of the client's requests pass.
+    pub fn release(&self, agent: &str) {
+        self.front.gates().release(agent);
     }
 
     /// Every request waits so long before it is looked at.

@@ -45,7 +45,7 @@ async fn publish(store: &BucketStore, mut pumped: Pumped, digest: &Digest) -> Re
             pumped.parts.land().await?;
         }
         let id = pumped.parts.id().cloned().unwrap_or_default();
-        complete_blob(store, pumped.parts.place(), &id, pumped.parts.tags(), size).await
+        complete_blob(store, digest, &id, pumped.parts.tags(), size).await
     };
     if let Err(error) = published.await {
         if let Some(id) = pumped.parts.id() {

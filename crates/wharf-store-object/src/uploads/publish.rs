@@ -15,6 +15,7 @@ use super::tail::{self, unexpected};
 use super::{BACKEND, lost};
 use crate::BucketStore;
 use crate::cloud::{Condition, Payload};
+use crate::renewals;
 
 /// The most that a cloud copies in one request, whatever is configured.
 const MAX_COPY_BYTES: u64 = 5 << 30;
@@ -47,7 +48,7 @@ impl Session {
         let from = self.store.key(&Key::UploadParts(&self.key, name));
         // Another writer may have made the object of parts of its own, so only its bytes are believed.
         verify(self.hash_object(&from, *size, digest).await?, digest)?;
-        copy(&self.store, &from, *size, &self.store.key(&Key::BlobData(digest))).await?;
+        copy(&self.store, &from, *size, digest).await?;
         Ok(self.ledger.finished(self.ledger.record(), digest, *size))
     }
 
@@ -69,7 +70,7 @@ impl Session {
             Body::Nothing => self.publish_short(&record.tail, rest, &place).await?,
             Body::Whole { name, .. } => {
                 let from = self.store.key(&Key::UploadParts(&self.key, name));
-                copy(&self.store, &from, size, &place).await?;
+                copy(&self.store, &from, size, digest).await?;
             }
             Body::Parts { name, .. } => {
                 let from = self.store.key(&Key::UploadParts(&self.key, name));
@@ -77,7 +78,7 @@ impl Session {
                 if self.complete(record, rest).await? == Completed::Before {
                     verify(self.hash_object(&from, size, digest).await?, digest)?;
                 }
-                copy(&self.store, &from, size, &place).await?;
+                copy(&self.store, &from, size, digest).await?;
             }
         }
         Ok(self.ledger.finished(record, digest, size))
@@ -207,9 +208,10 @@ impl Received {
     }
 }
 
-/// Copies a whole object inside the cloud.
-async fn copy(store: &BucketStore, from: &str, size: u64, to: &str) -> Result<()> {
+/// Copies a whole object to the place of a blob, inside the cloud.
+async fn copy(store: &BucketStore, from: &str, size: u64, digest: &Digest) -> Result<()> {
     let (cloud, options) = (store.cloud(), store.options());
+    let to = &store.key(&Key::BlobData(digest));
     if size <= options.copy_threshold_bytes.min(MAX_COPY_BYTES) {
         return cloud.copy(from, to).await;
     }
@@ -217,7 +219,7 @@ async fn copy(store: &BucketStore, from: &str, size: u64, to: &str) -> Result<()
     let part_bytes = options.copy_part_bytes.clamp(1, MAX_COPY_BYTES).max(size.div_ceil(MAX_PARTS.into()));
     let copied = async {
         let tags = copy_ranges(store, from, to, &id, size, part_bytes).await?;
-        complete_blob(store, to, &id, &tags, size).await
+        complete_blob(store, digest, &id, &tags, size).await
     };
     let copied = copied.await;
     if copied.is_err() {
@@ -247,19 +249,22 @@ pub(super) async fn copy_ranges(
 /// Publishes a blob that was written, or copied, in parts.
 pub(super) async fn complete_blob(
     store: &BucketStore,
-    place: &str,
+    digest: &Digest,
     id: &str,
     tags: &[String],
     size: u64,
 ) -> Result<()> {
-    let cloud = store.cloud();
-    if cloud.complete_multipart(place, id, tags).await? {
+    let (cloud, place) = (store.cloud(), store.key(&Key::BlobData(digest)));
+    if cloud.complete_multipart(&place, id, tags).await? {
         return Ok(());
     }
     // The answer to an earlier try may have been lost. What is there under this key has the digest in its name, whoever
-    // put it there; what matters is that it is young.
-    if size <= MAX_COPY_BYTES && cloud.head(place).await?.is_some_and(|meta| meta.size == size) {
-        return cloud.copy(place, place).await;
+    // put it there; what matters is that it is young, and still there then.
+    if cloud.head(&place).await?.is_some_and(|meta| meta.size == size) {
+        renewals::write(store, digest).await?;
+        if cloud.head(&place).await?.is_some() {
+            return Ok(());
+        }
     }
     Err(Error::Backend {
         backend: BACKEND,

@@ -1,7 +1,7 @@
 //! What goes wrong on the way, and what a store makes of it.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use wharf_oci::{Digest, RepositoryName};
@@ -266,22 +266,6 @@ async fn parts_are_put_together_once_and_unknown_ones_are_said_to_be_so() {
     assert!(!cloud.complete_multipart("some/parts", &id, &tags).await.unwrap());
     cloud.abort_multipart("some/parts", &id).await.unwrap();
     assert!(cloud.multiparts("some/").await.unwrap().unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn an_old_blob_is_young_again_and_a_young_one_is_left_alone() {
-    let (server, store) = scratch().await;
-    let digest = Digest::of(b"x");
-    let hour = Duration::from_secs(3600);
-    assert!(!store.renew(&Key::BlobData(&digest), SystemTime::UNIX_EPOCH, hour).await.unwrap());
-    BlobStore::put(&store, &digest, Bytes::from_static(b"x")).await.unwrap();
-    server.requests();
-    assert!(store.renew(&Key::BlobData(&digest), SystemTime::UNIX_EPOCH, hour).await.unwrap());
-    assert_eq!(server.requests().len(), 1);
-    server.s3.age(2 * hour);
-    let old = store.stat(&digest).await.unwrap().modified;
-    assert!(store.renew(&Key::BlobData(&digest), SystemTime::UNIX_EPOCH, hour).await.unwrap());
-    assert!(store.stat(&digest).await.unwrap().modified > old + hour);
 }
 
 #[tokio::test]

@@ -57,6 +57,14 @@ impl Server {
         BucketStore::open(cloud, BucketOptions { root, ..BucketOptions::default() })
     }
 
+    /// A store of a process that calls itself so, and can be held by that name.
+    pub(crate) fn store_as(&self, name: &str) -> BucketStore {
+        let options = S3Options { useragent: Some(name.to_owned()), ..self.options.clone() };
+        let cloud: Arc<dyn Cloud> = Arc::new(S3Cloud::connect(options).unwrap());
+        let root = self.options.rootdirectory.clone();
+        BucketStore::open(cloud, BucketOptions { root, ..BucketOptions::default() })
+    }
+
     /// The requests since this was last asked.
     pub(crate) fn requests(&self) -> Vec<Record> {
         let log = self.s3.log();

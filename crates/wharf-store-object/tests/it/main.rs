@@ -7,4 +7,6 @@ mod faults;
 mod harness;
 mod listing;
 mod order;
+mod removals;
+mod renewals;
 mod suites;

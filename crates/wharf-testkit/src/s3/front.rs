@@ -20,6 +20,7 @@ use super::body::{Counted, Direction, Middle};
 use super::bucket::Buckets;
 use super::connection::Connection;
 use super::faults::{Fault, Faults};
+use super::gates::Gates;
 use super::log::{Log, Seen};
 use super::operation::Asked;
 
@@ -30,6 +31,7 @@ pub(super) struct Front {
     service: S3Service,
     log: Log,
     faults: Faults,
+    gates: Gates,
     latency_micros: AtomicU64,
 }
 
@@ -49,6 +51,7 @@ impl Front {
             service: builder.build(),
             log: Log::default(),
             faults: Faults::default(),
+            gates: Gates::default(),
             latency_micros: AtomicU64::new(0),
         }
     }
@@ -65,6 +68,10 @@ impl Front {
         &self.faults
     }
 
+    pub(super) fn gates(&self) -> &Gates {
+        &self.gates
+    }
+
     pub(super) fn set_latency(&self, latency: Duration) {
         let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.latency_micros.store(micros, Ordering::Relaxed);
@@ -76,8 +83,11 @@ impl Front {
         reset: &Arc<AtomicBool>,
     ) -> Result<Response<Counted<Body>>, Reset> {
         let asked = Asked::of(request.method(), request.uri(), request.headers());
+        let agent = request.headers().get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+        let agent = agent.unwrap_or_default().to_owned();
+        self.gates.pass(&agent).await;
         let fault = self.faults.strike(&asked);
-        let seen = self.log.add(asked, request.uri().query().unwrap_or_default());
+        let seen = self.log.add(asked, agent, request.uri().query().unwrap_or_default());
         let latency = Duration::from_micros(self.latency_micros.load(Ordering::Relaxed));
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;

@@ -10,6 +10,8 @@ use super::operation::{Asked, Operation};
 pub struct Record {
     /// Which operation it was.
     pub operation: Operation,
+    /// What its client calls itself (`User-Agent`).
+    pub agent: String,
     /// The bucket it was for.
     pub bucket: String,
     /// The whole key it was for; of listings, nothing.
@@ -28,6 +30,7 @@ pub struct Record {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) asked: Asked,
+    pub(super) agent: String,
     pub(super) query: String,
     pub(super) status: AtomicU16,
     pub(super) bytes_in: AtomicU64,
@@ -41,9 +44,10 @@ pub(super) struct Log(Mutex<Vec<Arc<Seen>>>);
 // === impl Log ===
 
 impl Log {
-    pub(super) fn add(&self, asked: Asked, query: &str) -> Arc<Seen> {
+    pub(super) fn add(&self, asked: Asked, agent: String, query: &str) -> Arc<Seen> {
         let seen = Arc::new(Seen {
             asked,
+            agent,
             query: query.to_owned(),
             status: AtomicU16::new(0),
             bytes_in: AtomicU64::new(0),
@@ -68,6 +72,7 @@ impl Seen {
     fn record(&self) -> Record {
         Record {
             operation: self.asked.operation,
+            agent: self.agent.clone(),
             bucket: self.asked.bucket.clone(),
             key: self.asked.key.clone(),
             query: self.query.clone(),
