@@ -18,7 +18,7 @@ use wharf_store::{Error, Result, Retry};
 
 use crate::deadline::within;
 
-/// A method of a port.
+/// A method of a port, or a step of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "they are the methods of BlobStore and of Objects")]
 pub enum Call {
@@ -31,15 +31,24 @@ pub enum Call {
     Append,
     Status,
     Commit,
+    /// Before anything of a `finish`.
+    Finish,
+    /// After a `finish` that has published its blob: a failure is an answer that was lost.
+    Finished,
     Close,
     Abort,
     Uploads,
+    Sweep,
     GetObject,
+    /// A `put`, and of a `put_all` each object: those before it are written.
     PutObject,
+    /// After a `put_all` whose groups are all durable: a failure is an answer that was lost.
+    AllPut,
     RemoveObject,
     RemoveAllObjects,
     Children,
     HaveChildren,
+    Repositories,
     Renew,
     Lock,
 }
@@ -82,7 +91,7 @@ pub struct Gate {
 
 impl Call {
     /// Every call, blobs' first.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 25] = [
         Self::Stat,
         Self::Read,
         Self::Put,
@@ -92,15 +101,20 @@ impl Call {
         Self::Append,
         Self::Status,
         Self::Commit,
+        Self::Finish,
+        Self::Finished,
         Self::Close,
         Self::Abort,
         Self::Uploads,
+        Self::Sweep,
         Self::GetObject,
         Self::PutObject,
+        Self::AllPut,
         Self::RemoveObject,
         Self::RemoveAllObjects,
         Self::Children,
         Self::HaveChildren,
+        Self::Repositories,
         Self::Renew,
         Self::Lock,
     ];
@@ -118,6 +132,12 @@ impl Faults {
     /// So many calls go well, and then all fail, in a way that may pass.
     pub fn fail_after(&self, call: Call, after: usize) {
         let (times, retry) = (usize::MAX, Retry::Later);
+        self.set(call, Failures { after, times, retry });
+    }
+
+    /// So many calls go well, the next one fails in a way that may pass, and all after it go well again.
+    pub fn fail_once_after(&self, call: Call, after: usize) {
+        let (times, retry) = (1, Retry::Later);
         self.set(call, Failures { after, times, retry });
     }
 
@@ -157,6 +177,13 @@ impl Faults {
             let _ = barred.opened.await;
         }
         self.verdict(call)
+    }
+
+    /// Whether the next call is going to wait or to fail.
+    fn interrupts(&self, call: Call) -> bool {
+        let plan = self.plan();
+        let waits = plan.gates.get(&call).is_some_and(|gates| !gates.is_empty());
+        waits || plan.failures.get(&call).is_some_and(|failures| failures.times > 0 && failures.after == 0)
     }
 
     fn arrive(&self, call: Call) -> Option<Barred> {

@@ -72,7 +72,7 @@ async fn unverified_bytes_are_never_visible() {
 
 #[tokio::test]
 async fn a_push_that_failed_leaves_nothing_to_be_seen() {
-    for call in [Call::Begin, Call::Append, Call::Commit, Call::PutObject] {
+    for call in [Call::Begin, Call::Finish, Call::Finished, Call::PutObject] {
         let (registry, faults) = ScratchRegistry::flaky().await;
         let blob = Blob::random(1, 1000);
         faults.fail(call, usize::MAX);
@@ -184,7 +184,7 @@ async fn a_pull_never_meets_a_gap() {
 
 #[tokio::test]
 async fn a_manifest_whose_push_failed_leaves_no_tag_that_leads_nowhere() {
-    for call in [Call::Put, Call::PutObject, Call::Renew] {
+    for call in [Call::Put, Call::PutObject, Call::AllPut, Call::Renew] {
         for before in 0..4 {
             let (registry, faults) = ScratchRegistry::flaky().await;
             let artifact = Image::artifact(2, &Image::random(1).manifest, SBOM);
@@ -329,7 +329,7 @@ async fn a_list_that_cannot_be_read_to_its_end_is_cut_off() {
 
 #[tokio::test]
 async fn no_one_waits_for_anothers_push() {
-    for call in [Call::Begin, Call::Append, Call::Commit, Call::Put, Call::PutObject] {
+    for call in [Call::Begin, Call::Finish, Call::Finished, Call::Put, Call::PutObject] {
         let (registry, faults, image, _) = filled().await;
         let (held, other) = (Image::random(2), Image::random(3));
         let mut gate = faults.bar(call);

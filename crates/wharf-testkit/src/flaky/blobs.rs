@@ -90,8 +90,10 @@ impl BlobStore for FlakyBlobs {
     }
 
     async fn finish(&self, key: &UploadKey, offset: u64, bytes: ByteStream, digest: &Digest) -> Result<u64> {
-        self.append(key, offset, bytes).await?;
-        self.commit(key, digest).await
+        self.faults.pass(Call::Finish).await?;
+        let size = self.store.finish(key, offset, bytes, digest).await?;
+        self.faults.pass(Call::Finished).await?;
+        Ok(size)
     }
 
     async fn close(&self, key: &UploadKey) -> Result<()> {
@@ -109,6 +111,7 @@ impl BlobStore for FlakyBlobs {
     }
 
     async fn sweep(&self, begun_before: SystemTime) -> Result<()> {
+        self.faults.pass(Call::Sweep).await?;
         self.store.sweep(begun_before).await
     }
 }

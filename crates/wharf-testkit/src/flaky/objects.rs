@@ -8,7 +8,7 @@ use bytes::Bytes;
 use wharf_oci::RepositoryName;
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{
-    AgedObject, LockMode, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock, Result, put_in_turn,
+    AgedObject, LockMode, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock, Result,
 };
 
 use super::{Call, Faults};
@@ -51,7 +51,22 @@ impl Objects for FlakyObjects {
     }
 
     async fn put_all(&self, groups: Vec<Vec<Put<'_>>>) -> Result<()> {
-        put_in_turn(self, groups).await
+        // What comes before a call that waits or fails is written; if none does, the store gets all groups at once.
+        let mut reached = Vec::new();
+        for group in groups {
+            let mut last = Vec::new();
+            for put in group {
+                if self.faults.interrupts(Call::PutObject) {
+                    reached.push(std::mem::take(&mut last));
+                    self.store.put_all(std::mem::take(&mut reached)).await?;
+                }
+                self.faults.pass(Call::PutObject).await?;
+                last.push(put);
+            }
+            reached.push(last);
+        }
+        self.store.put_all(reached).await?;
+        self.faults.pass(Call::AllPut).await
     }
 
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
@@ -86,12 +101,12 @@ impl Objects for FlakyObjects {
 
     async fn repositories(
         &self,
-        _prefix: Option<&RepositoryName>,
-        _after: Option<&str>,
-        _limit: usize,
+        prefix: Option<&RepositoryName>,
+        after: Option<&str>,
+        limit: usize,
     ) -> Result<Option<Vec<RepositoryName>>> {
-        // Level by level, where every question may fail.
-        Ok(None)
+        self.faults.pass(Call::Repositories).await?;
+        self.store.repositories(prefix, after, limit).await
     }
 
     async fn renew(&self, key: &Key<'_>, seen: SystemTime, older_than: Duration) -> Result<bool> {
