@@ -1,5 +1,8 @@
 //! The five promises about bytes, each by its name, with stores that fail and that wait.
 
+mod store_calls;
+
+use store_calls::{Answer, Backend, World};
 use wharf_oci::{Digest, ErrorCode};
 use wharf_store::Retry;
 use wharf_store_fs::Fsync;
@@ -8,7 +11,7 @@ use wharf_testkit::flaky::{Call, Faults};
 use wharf_testkit::images::{Blob, Image, Manifest};
 use wharf_testkit::push::{self, begin, finish};
 use wharf_testkit::registry::{ScratchRegistry, Setup};
-use wharf_testkit::wire::{Request, Response, Server};
+use wharf_testkit::wire::{Request, Server};
 
 use crate::NOBODYS;
 
@@ -206,89 +209,65 @@ async fn a_manifest_whose_push_failed_leaves_no_tag_that_leads_nowhere() {
 
 // Promise 4.
 
-/// Every way to ask for something that is there, or to have something done, and what is answered when all is well.
-fn requests(server: &Server, image: &Image, location: &str) -> Vec<(Request, u16)> {
-    let (digest, blob) = (image.manifest.digest, image.layers[0].digest);
-    let fresh = Blob::random(77, 100);
-    let manifest = server
-        .put("/v2/a/manifests/again")
-        .header("Content-Type", image.manifest.media_type.as_str())
-        .body(image.manifest.bytes.clone());
-    vec![
-        (server.get("/v2/_catalog"), 200),
-        (server.get("/v2/a/tags/list"), 200),
-        (server.get("/v2/a/tags/list?n=1"), 200),
-        (server.get(format!("/v2/a/referrers/{digest}")), 200),
-        (server.get("/v2/a/manifests/latest"), 200),
-        (server.head(format!("/v2/a/manifests/{digest}")), 200),
-        (server.get(format!("/v2/a/blobs/{blob}")), 200),
-        (server.get(format!("/v2/a/blobs/{blob}")).header("Range", "bytes=1-2"), 206),
-        (server.get(format!("/v2/a/blobs/{blob}")).header("Range", "bytes=1-2,4-5"), 206),
-        (server.get(format!("/v2/a/blobs/{blob}")).header("If-None-Match", "*"), 304),
-        (server.head(format!("/v2/a/blobs/{blob}")), 200),
-        (server.get(location), 204),
-        (server.post("/v2/a/blobs/uploads/").body(""), 202),
-        (server.post(format!("/v2/b/blobs/uploads/?mount={blob}&from=a")).body(""), 201),
-        (server.patch(location).body("12345"), 202),
-        (server.put(finish(location, &fresh.digest)).body(fresh.bytes), 201),
-        (server.delete(location), 204),
-        (manifest, 201),
-        (server.delete("/v2/a/manifests/latest"), 202),
-        (server.delete(format!("/v2/a/manifests/{digest}")), 202),
-        (server.delete(format!("/v2/a/blobs/{blob}")), 202),
-    ]
+/// The answer to a request; one whose body breaks off is one that no client takes for the whole.
+async fn answer(request: Request) -> Answer {
+    request.try_send().await.map_or(Answer::CutOff, |response| Answer::Status(response.status))
 }
 
-async fn filled() -> (ScratchRegistry, Faults, Image, String) {
-    let (registry, faults) = ScratchRegistry::flaky().await;
-    let image = Image::random(1);
-    push::image(&registry, "a", "latest", &image).await;
-    let location = begin(&registry, "a").await;
-    (registry, faults, image, location)
+/// How often each call of the stores was made.
+fn counts(faults: &Faults) -> Vec<usize> {
+    Call::ALL.iter().map(|call| faults.count(*call)).collect()
 }
 
-/// An answer that was cut off is one that nobody takes for the whole.
-async fn answer(request: Request) -> Option<Response> {
-    request.try_send().await.ok()
+/// Each store call of each request, failing alone, gives exactly the answer of the table: no error is swallowed, and
+/// none is taken for an absence.
+async fn assert_every_failure_is_answered(backend: Backend) {
+    for row in store_calls::rows() {
+        let world = World::new(backend).await;
+        let before = counts(&world.faults);
+        assert_eq!(answer((row.request)(&world)).await, Answer::Status(row.well), "{}", row.what);
+        let made = counts(&world.faults).into_iter().zip(before).map(|(after, before)| after - before);
+        let made: Vec<_> = Call::ALL.into_iter().zip(made).filter(|(_, count)| *count > 0).collect();
+        let calls: Vec<Call> = made.iter().map(|(call, _)| *call).collect();
+        assert_eq!(calls, row.calls, "{}", row.what);
+
+        for (call, count) in made {
+            for number in 0..count {
+                let world = World::new(backend).await;
+                world.faults.fail_once_after(call, number);
+                let answer = answer((row.request)(&world)).await;
+                assert_eq!(answer, row.answer(call, number), "{}, where {call:?} {number} fails", row.what);
+            }
+        }
+    }
 }
 
 #[tokio::test]
 async fn absent_and_broken_are_different_answers() {
-    let (registry, _, image, location) = filled().await;
-    let count = requests(&registry, &image, &location).len();
-    for index in 0..count {
-        let mut failed = 0;
-        for call in Call::ALL {
-            let (registry, faults, image, location) = filled().await;
-            let (request, well) = requests(&registry, &image, &location).swap_remove(index);
-            let line = format!("{request:?} while {call:?} fails");
-            faults.fail(call, usize::MAX);
-            if let Some(response) = answer(request).await {
-                assert!(response.status == well || response.status == 503, "{line}: {response:?}");
-                failed += usize::from(response.status == 503);
-            }
-            faults.mend();
-        }
-        assert!(failed > 0, "request {index} never asked a store");
-    }
+    assert_every_failure_is_answered(Backend::Memory).await;
+}
+
+#[tokio::test]
+async fn absent_and_broken_are_different_answers_on_a_filesystem() {
+    assert_every_failure_is_answered(Backend::Filesystem).await;
 }
 
 #[tokio::test]
 async fn a_store_that_needs_repair_is_not_an_empty_one() {
-    let (registry, _, image, location) = filled().await;
-    let count = requests(&registry, &image, &location).len();
-    for index in 0..count {
-        let (registry, faults, image, location) = filled().await;
-        faults.fail_everything(Retry::Never);
-        let (request, _) = requests(&registry, &image, &location).swap_remove(index);
-        let line = format!("{request:?}");
-        let response = request.send().await;
-        assert_eq!(response.status, 500, "{line}");
-        // It was a failure to look: afterwards everything is as it was.
-        faults.mend();
-        assert_whole(&registry, &image, "latest").await;
-        let _ = registry.get(&location).send().await.expect(204);
+    for row in store_calls::rows() {
+        let world = World::new(Backend::Memory).await;
+        world.faults.fail_everything(Retry::Never);
+        assert_eq!(answer((row.request)(&world)).await, Answer::Status(500), "{}", row.what);
+        // It was a failure to read: afterwards everything is as it was.
+        world.faults.mend();
+        assert_whole(&world.registry, &world.image, "latest").await;
+        let _ = world.registry.get(&world.location).send().await.expect(204);
     }
+}
+
+async fn filled() -> (ScratchRegistry, Faults, Image) {
+    let World { registry, faults, image, .. } = World::new(Backend::Memory).await;
+    (registry, faults, image)
 }
 
 #[tokio::test]
@@ -330,7 +309,7 @@ async fn a_list_that_cannot_be_read_to_its_end_is_cut_off() {
 #[tokio::test]
 async fn no_one_waits_for_anothers_push() {
     for call in [Call::Begin, Call::Finish, Call::Finished, Call::Put, Call::PutObject] {
-        let (registry, faults, image, _) = filled().await;
+        let (registry, faults, image) = filled().await;
         let (held, other) = (Image::random(2), Image::random(3));
         let mut gate = faults.bar(call);
         let stuck = push::image(&registry, "a", "held", &held);
