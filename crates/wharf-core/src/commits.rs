@@ -1,20 +1,31 @@
-//! Commits that are running in this process, so that a repeated request waits for the same result.
+//! Uploads that requests of this process are writing or committing, so that a repeated request waits for the same result.
 //!
 //! It does not know what a commit does. Across processes a repeated request finds the upload busy and is told to come
 //! back.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::{Stream, StreamExt};
 use tokio::sync::watch;
 use wharf_oci::Digest;
 use wharf_store::{ByteStream, UploadKey};
 
-/// The running commits. As many entries as there are final requests.
+/// The running commits and appends. As many entries as there are requests that write.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Commits(Arc<Mutex<HashMap<UploadKey, Running>>>);
+pub(crate) struct Commits {
+    running: Arc<Mutex<HashMap<UploadKey, Running>>>,
+    /// How many requests append to an upload; at most one of them has it.
+    appending: Arc<Mutex<HashMap<UploadKey, usize>>>,
+}
+
+/// An append of this request, until dropped.
+#[derive(Debug)]
+pub(crate) struct Append {
+    commits: Commits,
+    key: UploadKey,
+}
 
 /// Whether the body of the running request is complete, and how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +72,7 @@ pub(crate) struct Outcome(watch::Receiver<Phase>);
 impl Commits {
     /// Registers this request as the one that commits the upload, unless another does.
     pub(crate) fn claim(&self, key: &UploadKey, digest: &Digest) -> Claim {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         match running.entry(key.clone()) {
             Entry::Occupied(entry) => {
                 let Running { digest, phase } = entry.get().clone();
@@ -76,6 +87,21 @@ impl Commits {
                 Claim::Ours(Commit { commits: self.clone(), key: key.clone(), phase: Arc::new(sender) })
             }
         }
+    }
+
+    /// Registers this request as one that appends to the upload.
+    pub(crate) fn append(&self, key: &UploadKey) -> Append {
+        *self.appending().entry(key.clone()).or_default() += 1;
+        Append { commits: self.clone(), key: key.clone() }
+    }
+
+    /// Whether a request of this process appends to the upload.
+    pub(crate) fn is_appended_to(&self, key: &UploadKey) -> bool {
+        self.appending().contains_key(key)
+    }
+
+    fn appending(&self) -> MutexGuard<'_, HashMap<UploadKey, usize>> {
+        self.appending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,7 +127,19 @@ impl Commit {
 
 impl Drop for Commit {
     fn drop(&mut self) {
-        self.commits.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.commits.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
+impl Drop for Append {
+    fn drop(&mut self) {
+        let mut appending = self.commits.appending();
+        if let Some(requests) = appending.get_mut(&self.key) {
+            *requests -= 1;
+            if *requests == 0 {
+                appending.remove(&self.key);
+            }
+        }
     }
 }
 

@@ -196,6 +196,7 @@ impl Registry {
     }
 
     async fn append_to(&self, key: &UploadKey, placement: Placement, body: ByteStream) -> Result<u64> {
+        let _append = self.commits().append(key);
         let (offset, body) = match self.place(key, placement, body).await? {
             Placed::At(offset, body) => (offset, body),
             Placed::Nowhere { stored } => return Ok(stored),
@@ -261,6 +262,11 @@ impl Registry {
         };
         let size_bytes = match published {
             Ok(size) => size,
+            // While a client of this process sends bytes, a second one is told how far it is. Otherwise it is another process
+            // that writes or commits, which this one cannot tell apart.
+            Err(wharf_store::Error::UploadBusy { .. }) if self.commits().is_appended_to(key) => {
+                return Err(self.busy(key).await);
+            }
             Err(wharf_store::Error::UploadBusy { .. }) => return Err(in_use(key)),
             Err(error) => return Err(upload_error(error, key)),
         };

@@ -77,10 +77,9 @@ async fn two_requests_for_one_upload_do_not_mix() {
         let refused = [
             registry.append(&name, &id, Placement::End, body(b"x")).await.map(drop),
             registry.append(&name, &id, Placement::Location(0), body(b"x")).await.map(drop),
+            registry.finish(&cause(), &name, &id, &digest, None).await,
             registry.cancel_upload(&name, &id).await,
         ];
-        let finish = registry.finish(&cause(), &name, &id, &digest, None).await;
-        assert!(matches!(finish, Err(Error::UploadBusy { .. })), "{finish:?}");
         drop(sender);
         refused
     };

@@ -83,6 +83,8 @@ impl World {
     pub(super) fn listing(&self) -> Listing {
         let mut listing = Listing::new();
         list(self.directory.path(), &mut listing);
+        // The files that locks are on are made when they are first used, and stay. Nothing is stored in them.
+        listing.retain(|path, size| !(path.contains("/wharf/locks/") && *size == 0));
         listing
     }
 
