@@ -85,6 +85,9 @@ pub enum Refusal {
         /// How long to wait.
         retry_after: Duration,
     },
+    /// Too many are being verified, in all or from this address; the next ones may be, in some seconds.
+    #[error("too many logins at once")]
+    Busy,
     /// Whoever knows could not be asked.
     #[error("could not decide who may do this")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -1,22 +1,24 @@
-//! How long somebody who keeps giving wrong passwords has to wait.
+//! How long a client that keeps giving wrong passwords has to wait.
 //!
-//! Counted for each user at each address, so that nobody can lock a user out from elsewhere. It knows names and
-//! addresses, no passwords. Tries that are still being looked at count as well: a hundred at once are no way around it.
+//! Counted for each user at each address, so that no client can lock a user out from elsewhere, and for each address over
+//! all users, so that none can try one password on all of them. An address that only says whom it speaks for, a proxy
+//! that the operator has not named, is counted once more as a whole, with a larger bound. It knows names and addresses, no
+//! passwords. Attempts that are being verified count as well: a hundred at once are no way around it.
 //!
-//! A guess counts once: clients send one wrong password with each of a dozen requests, and who repeats a guess learns
-//! nothing by it.
+//! A guess counts once: clients send one wrong password with each of a dozen requests, and repeating it tells nothing new.
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::bounded_map::BoundedMap;
 use crate::clock::Clock;
+use crate::login_origin::{LoginOrigin, Place};
+use crate::rate_limiter::RateLimiter;
 
 /// How many wrong guesses of one user at one address are known again: more than cost nothing by default, so that what
-/// is forgotten comes from somebody who has to wait anyway.
+/// is forgotten comes from a client that has to wait anyway.
 const REMEMBERED_GUESSES: usize = 8;
 
 /// Stands for a password, what it is held against and whose it is: a keyed hash, or the guess could be found from it.
@@ -25,7 +27,7 @@ pub type Guess = [u8; 32];
 /// When and how long.
 #[derive(Debug, Clone, Copy)]
 pub struct BackoffOptions {
-    /// How many failures cost nothing.
+    /// How many failures of one user at one address cost nothing.
     pub free_failures: u32,
     /// The first wait; each further failure doubles it.
     pub first_delay: Duration,
@@ -33,21 +35,39 @@ pub struct BackoffOptions {
     pub longest_delay: Duration,
     /// After this long without a failure all is forgotten.
     pub forget_after: Duration,
-    /// How many pairs of user and address are remembered; beyond that the one that failed longest ago is forgotten.
+    /// How many failures one address has at once, whatever the users.
+    pub address_failures: u32,
+    /// How long it takes until it has one more.
+    pub address_interval: Duration,
+    /// How many times as many failures an address has in all, of one user and over all users, that says of its clients who
+    /// they are without being believed.
+    pub peer_factor: u32,
+    /// While a user has to wait at an address: how many passwords that were not right there before may be compared with one
+    /// that was.
+    pub rechecks: u32,
+    /// How long it takes until there is one more. So many guesses an attacker gains who shares the user's address.
+    pub recheck_interval: Duration,
+    /// How many pairs of user and address are remembered, and how many addresses; beyond that those that failed longest ago
+    /// are forgotten.
     pub entries: usize,
 }
 
-/// Who has failed how often.
+/// Failures by user and address.
 #[derive(Debug)]
 pub struct Backoff {
     options: BackoffOptions,
     clock: Arc<dyn Clock>,
     /// Names are kept as hashes: they are as long as an attacker likes.
     names: RandomState,
-    entries: Mutex<HashMap<Key, Entry>>,
+    state: Mutex<State>,
 }
 
-type Key = (Option<IpAddr>, u64);
+#[derive(Debug)]
+struct State {
+    users: BoundedMap<(Place, u64), Entry>,
+    places: RateLimiter<Place>,
+    rechecks: RateLimiter<(LoginOrigin, u64)>,
+}
 
 #[derive(Debug, Default)]
 struct Entry {
@@ -59,15 +79,16 @@ struct Entry {
     touched: Duration,
 }
 
-/// A try that may be made. One that is dropped without an outcome counts as none.
+/// An attempt that may be made. One that is dropped without an outcome counts as none.
 #[derive(Debug)]
 pub struct Attempt {
     backoff: Arc<Backoff>,
-    key: Key,
+    origin: LoginOrigin,
+    user: u64,
     guess: Guess,
 }
 
-/// Why a try may not be made.
+/// Why an attempt may not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotAdmitted {
     /// There were too many failures, or there may be.
@@ -83,6 +104,11 @@ impl Default for BackoffOptions {
             first_delay: Duration::from_secs(1),
             longest_delay: Duration::from_secs(60),
             forget_after: Duration::from_secs(15 * 60),
+            address_failures: 50,
+            address_interval: Duration::from_secs(1),
+            peer_factor: 16,
+            rechecks: 10,
+            recheck_interval: Duration::from_secs(1),
             entries: 16 * 1024,
         }
     }
@@ -91,93 +117,136 @@ impl Default for BackoffOptions {
 // === impl Backoff ===
 
 impl Backoff {
-    /// Nobody has failed yet.
+    /// Without any failures yet.
     #[must_use]
     pub fn new(options: BackoffOptions, clock: Arc<dyn Clock>) -> Self {
-        Self { options, clock, names: RandomState::new(), entries: Mutex::default() }
+        let state = State {
+            users: BoundedMap::new(options.entries),
+            places: RateLimiter::new(options.address_failures, options.address_interval, options.entries),
+            rechecks: RateLimiter::new(options.rechecks, options.recheck_interval, options.entries),
+        };
+        Self { options, clock, names: RandomState::new(), state: Mutex::new(state) }
     }
 
     /// How long a user at an address has still to wait; `None` if not at all.
     #[must_use]
-    pub fn wait(&self, user: &str, address: Option<IpAddr>) -> Option<Duration> {
-        let entries = self.entries();
-        if entries.is_empty() {
+    pub fn wait(&self, user: &str, origin: impl Into<LoginOrigin>) -> Option<Duration> {
+        let state = self.state();
+        if state.users.is_empty() && state.places.is_empty() {
             return None;
         }
-        let entry = entries.get(&self.key(user, address))?;
-        let wait = entry.wait_until.saturating_sub(self.clock.uptime());
-        (!wait.is_zero()).then_some(wait)
+        let (origin, user) = (origin.into().network(), self.names.hash_one(user));
+        self.wait_in(&state, origin, user, self.clock.uptime())
     }
 
-    /// Lets a try be made, or says why not.
+    /// Lets an attempt be made, or says why not.
     pub fn admit(
         self: &Arc<Self>,
         user: &str,
-        address: Option<IpAddr>,
+        origin: impl Into<LoginOrigin>,
         guess: Guess,
     ) -> Result<Attempt, NotAdmitted> {
-        let (key, now) = (self.key(user, address), self.clock.uptime());
-        let mut entries = self.entries();
-        self.make_room(&mut entries, &key, now);
-        let entry = entries.entry(key).or_default();
-        if entry.is_forgotten(now, &self.options) {
-            *entry = Entry::default();
+        let (origin, user) = (origin.into().network(), self.names.hash_one(user));
+        let now = self.clock.uptime();
+        let mut state = self.state();
+        for place in origin.places() {
+            if let Some(entry) = state.users.get_mut(&(place, user))
+                && entry.is_forgotten(now, &self.options)
+            {
+                state.users.remove(&(place, user));
+            }
         }
-        let wait = entry.wait_until.saturating_sub(now);
-        if !wait.is_zero() {
+        if let Some(wait) = self.wait_in(&state, origin, user, now) {
             return Err(NotAdmitted::Wait(wait));
         }
-        if entry.refused.contains(&guess) {
+        let client = state.users.get(&(Place::Client(origin), user));
+        if client.is_some_and(|entry| entry.refused.contains(&guess)) {
             return Err(NotAdmitted::RefusedBefore);
         }
-        if entry.pending > 0 && entry.failures.saturating_add(entry.pending) >= self.options.free_failures {
+        let is_full = |place: Place| {
+            let entry = state.users.get(&(place, user));
+            entry.is_some_and(|entry| entry.is_full(self.free_failures(place)))
+        };
+        if origin.places().any(is_full) {
             return Err(NotAdmitted::Wait(self.options.first_delay));
         }
-        entry.pending += 1;
-        entry.touched = now;
-        Ok(Attempt { backoff: Arc::clone(self), key, guess })
+        for place in origin.places() {
+            let entry = state.users.touch(&(place, user));
+            entry.pending += 1;
+            entry.touched = now;
+        }
+        Ok(Attempt { backoff: Arc::clone(self), origin, user, guess })
     }
 
-    /// Forgets somebody, the oldest first, if a new one would be one too many.
-    fn make_room(&self, entries: &mut HashMap<Key, Entry>, key: &Key, now: Duration) {
-        if entries.len() < self.options.entries || entries.contains_key(key) {
-            return;
-        }
-        entries.retain(|_, entry| !entry.is_forgotten(now, &self.options));
-        if entries.len() >= self.options.entries {
-            let idle = entries.iter().filter(|(_, entry)| entry.pending == 0);
-            let oldest = idle.min_by_key(|(_, entry)| entry.touched).map(|(key, _)| *key);
-            oldest.and_then(|key| entries.remove(&key));
-        }
-    }
-
-    fn fail(&self, key: Key, guess: Guess) {
+    /// Whether a password passes although its user has to wait: if `is_right` says that it was right before, from here.
+    /// Others are charged, and where there are too many of them, none is compared any more: this tells a guesser whether a
+    /// guess is right.
+    pub fn recheck(
+        &self,
+        user: &str,
+        origin: impl Into<LoginOrigin>,
+        is_right: impl FnOnce() -> bool,
+    ) -> bool {
+        let key = (origin.into().network(), self.names.hash_one(user));
         let now = self.clock.uptime();
-        let mut entries = self.entries();
-        let entry = entries.entry(key).or_default();
-        if entry.refused.contains(&guess) {
+        let mut state = self.state();
+        if state.rechecks.wait(&key, 1, now).is_some() {
+            return false;
+        }
+        let is_right = is_right();
+        if !is_right {
+            state.rechecks.charge(&key, 1, now);
+        }
+        is_right
+    }
+
+    fn wait_in(&self, state: &State, origin: LoginOrigin, user: u64, now: Duration) -> Option<Duration> {
+        let waits = origin.places().flat_map(|place| {
+            let entry = state.users.get(&(place, user));
+            let of_user = entry.map(|entry| entry.wait_until.saturating_sub(now));
+            [of_user.filter(|wait| !wait.is_zero()), state.places.wait(&place, self.factor(place), now)]
+        });
+        waits.flatten().max()
+    }
+
+    fn fail(&self, origin: LoginOrigin, user: u64, guess: Guess) {
+        let now = self.clock.uptime();
+        let mut state = self.state();
+        let client = state.users.get(&(Place::Client(origin), user));
+        if client.is_some_and(|entry| entry.refused.contains(&guess)) {
             return;
         }
-        entry.remember(guess);
-        entry.failures = entry.failures.saturating_add(1);
-        entry.touched = now;
-        entry.wait_until = now + self.options.delay(entry.failures);
+        for place in origin.places() {
+            state.places.charge(&place, self.factor(place), now);
+            let entry = state.users.touch(&(place, user));
+            entry.remember(guess);
+            entry.failures = entry.failures.saturating_add(1);
+            entry.touched = now;
+            entry.wait_until = now + self.options.delay(entry.failures, self.free_failures(place));
+        }
     }
 
-    fn key(&self, user: &str, address: Option<IpAddr>) -> Key {
-        (address.map(network), self.names.hash_one(user))
+    fn factor(&self, place: Place) -> u32 {
+        match place {
+            Place::Client(_) => 1,
+            Place::Peer(_) => self.options.peer_factor,
+        }
     }
 
-    fn entries(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn free_failures(&self, place: Place) -> u32 {
+        self.options.free_failures.saturating_mul(self.factor(place))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 // === impl BackoffOptions ===
 
 impl BackoffOptions {
-    fn delay(&self, failures: u32) -> Duration {
-        match failures.checked_sub(self.free_failures) {
+    fn delay(&self, failures: u32, free: u32) -> Duration {
+        match failures.checked_sub(free) {
             None => Duration::ZERO,
             Some(over) => self.first_delay.saturating_mul(1 << over.min(20)).min(self.longest_delay),
         }
@@ -194,6 +263,11 @@ impl Entry {
         self.refused.push(guess);
     }
 
+    /// Whether those that are being verified may use up what is left.
+    fn is_full(&self, free_failures: u32) -> bool {
+        self.pending > 0 && self.failures.saturating_add(self.pending) >= free_failures
+    }
+
     fn is_forgotten(&self, now: Duration, options: &BackoffOptions) -> bool {
         self.pending == 0
             && now.saturating_sub(self.touched) >= options.forget_after.max(options.longest_delay)
@@ -203,34 +277,30 @@ impl Entry {
 // === impl Attempt ===
 
 impl Attempt {
-    /// It was right: what was before is forgotten.
+    /// It was right: the failures of this user at this client are forgotten. Those of the address are not, or one good
+    /// password would pay for any number of guesses at others.
     pub fn succeeded(self) {
-        self.backoff.entries().remove(&self.key);
+        self.backoff.state().users.remove(&(Place::Client(self.origin), self.user));
     }
 
     /// It was wrong.
     pub fn failed(self) {
-        self.backoff.fail(self.key, self.guess);
+        self.backoff.fail(self.origin, self.user, self.guess);
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        let mut entries = self.backoff.entries();
-        if let Some(entry) = entries.get_mut(&self.key) {
-            entry.pending = entry.pending.saturating_sub(1);
-            if entry.pending == 0 && entry.failures == 0 {
-                entries.remove(&self.key);
+        let mut state = self.backoff.state();
+        for place in self.origin.places() {
+            let key = (place, self.user);
+            if let Some(entry) = state.users.get_mut(&key) {
+                entry.pending = entry.pending.saturating_sub(1);
+                if entry.pending == 0 && entry.failures == 0 {
+                    state.users.remove(&key);
+                }
             }
         }
-    }
-}
-
-/// What one client can be taken to hold: an IPv4 address, or the half of an IPv6 address that names a network.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::login_origin::LoginOrigin;
+
 /// What a request says of who sent it; nothing of it has been checked but the certificate.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sender<'a> {
@@ -14,6 +16,16 @@ pub struct Sender<'a> {
     pub certificate: Option<&'a Arc<ClientCertificate>>,
     /// The client's address: the one of the connection, or what the proxies that the operator has named say of it.
     pub address: Option<IpAddr>,
+    /// The last address in `X-Forwarded-For` where no proxies are named: not believed, and no right depends on it. Failed
+    /// logins are counted for it within those of `address`.
+    pub forwarded: Option<IpAddr>,
+}
+
+impl Sender<'_> {
+    /// Where a login in this request comes from.
+    pub(crate) fn origin(&self) -> LoginOrigin {
+        LoginOrigin { address: self.address, forwarded: self.forwarded }
+    }
 }
 
 impl Caller {

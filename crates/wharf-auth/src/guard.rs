@@ -14,7 +14,7 @@ use wharf_oci::{RepositoryName, Tag};
 use crate::authorizer::{Action, Authorizer, Refusal, Scope, TagWrite};
 use crate::caller::{Caller, CallerGroups, Sender, Token};
 use crate::challenge::{Challenge, Realm, TokenFault};
-use crate::htpasswd::{Htpasswd, Verdict};
+use crate::htpasswd::{Htpasswd, HtpasswdError, Verdict};
 use crate::jwt::{TokenError, TokenVerifier};
 use crate::rules::Rules;
 use crate::token_service::OwnTokens;
@@ -90,11 +90,12 @@ impl Guard {
         sender: Sender<'_>,
     ) -> Result<(), Refusal> {
         let Some(passwords) = &self.passwords else { return Err(self.ask(None, None)) };
-        match passwords.file.verify(user, password, sender.address).await {
+        match passwords.file.verify(user, password, sender.origin()).await {
             Ok(Verdict::Accepted) => Ok(()),
             Ok(Verdict::Refused) => Err(self.ask(None, None)),
             Ok(Verdict::TooManyFailures { retry_after }) => Err(Refusal::TooManyFailures { retry_after }),
-            Err(error) => Err(Refusal::Unavailable(error.into())),
+            Err(HtpasswdError::Busy) => Err(Refusal::Busy),
+            Err(error @ HtpasswdError::Failed) => Err(Refusal::Unavailable(error.into())),
         }
     }
 

@@ -4,26 +4,29 @@
 //!
 //! bcrypt is slow by design (50 ms and more), and clients send the password with every request. So a pair that was
 //! found right is remembered for some minutes, under a keyed hash of it and of the line it was found right against: a
-//! changed line counts at once. Who sends many wrong ones has to wait; one that comes again from the same address is
-//! known by the same kind of hash, is refused without another look, and counts as one.
+//! changed line counts at once. A client that sends many wrong ones has to wait; one that comes again from the same address
+//! is known by the same kind of hash, is refused without being verified, and counts as one. A password that was right before
+//! passes where it was right although its user has to wait, so that guesses from there do not lock its owner out.
 
 mod checks;
 mod create;
+mod queue;
 mod users;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backoff::BackoffOptions;
 use crate::clock::Clock;
+use crate::login_origin::LoginOrigin;
 use crate::secret::Secret;
 use crate::watched::{Watched, WatchedError};
 use checks::Checks;
 use users::Users;
 
 pub use create::CreateError;
+pub use queue::QueueOptions;
 pub use users::LineError;
 
 /// A file of names and passwords.
@@ -39,10 +42,12 @@ pub struct HtpasswdOptions {
     /// How many passwords are looked at at once; each takes a processor for as long.
     pub concurrency: usize,
     /// How many more may wait for their turn; beyond that the answer is [`HtpasswdError::Busy`].
-    pub queue: usize,
+    pub queue: QueueOptions,
     /// How long a password that was found right is taken without another look.
     pub remember: Duration,
-    /// How many such passwords are remembered.
+    /// How long it passes from the address where it was right although its user has to wait there. It is verified again.
+    pub remember_origin: Duration,
+    /// How many such passwords are remembered, of either kind.
     pub remembered: usize,
     /// What wrong passwords lead to.
     pub backoff: BackoffOptions,
@@ -65,7 +70,7 @@ pub enum Verdict {
 /// Why nothing can be said of a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HtpasswdError {
-    /// More are waiting than the queue is long.
+    /// There is no place in the queue, or none for this address.
     #[error("too many passwords are waiting to be checked")]
     Busy,
     /// The check came to no end.
@@ -79,8 +84,9 @@ impl Default for HtpasswdOptions {
         Self {
             // Somebody has to go on with everything else.
             concurrency: (processors / 2).max(1),
-            queue: 64,
+            queue: QueueOptions::default(),
             remember: Duration::from_secs(5 * 60),
+            remember_origin: Duration::from_hours(24),
             remembered: 4_096,
             backoff: BackoffOptions::default(),
         }
@@ -107,15 +113,16 @@ impl Htpasswd {
         create::create(path.into()).await
     }
 
-    /// Whether `password` is `user`'s, asked from `address`.
+    /// Whether `password` is `user`'s, in a login that comes from `origin`.
     pub async fn verify(
         &self,
         user: &str,
         password: &str,
-        address: Option<IpAddr>,
+        origin: impl Into<LoginOrigin>,
     ) -> Result<Verdict, HtpasswdError> {
+        let origin = origin.into();
         let users = self.users.get().await;
-        self.checks.verify(users.line(user), user, password, address).await
+        self.checks.verify(users.line(user), user, password, origin).await
     }
 
     /// What the user's password is stored as, if anything could match it: for what is to end with the password.

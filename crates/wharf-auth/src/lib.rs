@@ -3,6 +3,7 @@
 mod access;
 mod authorizer;
 mod backoff;
+mod bounded_map;
 mod caller;
 mod challenge;
 mod clock;
@@ -10,6 +11,8 @@ mod distinguished_name;
 mod guard;
 mod htpasswd;
 mod jwt;
+mod login_origin;
+mod rate_limiter;
 mod rules;
 #[cfg(test)]
 mod scratch;
@@ -26,13 +29,15 @@ pub use clock::{Clock, SystemClock};
 pub use distinguished_name::{ATTRIBUTE_TYPES, escape_value};
 pub use guard::{ForeignTokens, Guard, Passwords, TOKEN_PATH};
 pub use htpasswd::{
-    CreateError, Htpasswd, HtpasswdError, HtpasswdOptions, LineError, Verdict as PasswordVerdict,
+    CreateError, Htpasswd, HtpasswdError, HtpasswdOptions, LineError, QueueOptions,
+    Verdict as PasswordVerdict,
 };
 pub use jwt::{
     Algorithm, FetchError, HttpJwks, JwksSource, KeyError, KeySet, KeySetError, RefreshOptions,
     TOKEN_CHAIN_LIMIT, TOKEN_HEADER_LIMIT_BYTES, TOKEN_LIMIT_BYTES, TokenError, TokenRules, TokenVerifier,
     TrustedKeys, UnknownAlgorithm, VerifyingKey,
 };
+pub use login_origin::LoginOrigin;
 pub use rules::{
     Decision, Effect, ExplainedRule, Explanation, Miss, Rule, RuleError, RulePlace, Rules, Verdict,
 };

@@ -146,6 +146,11 @@ impl From<Refusal> for ApiError {
                     .detail(format!("the next login is looked at in {seconds} s"))
                     .header(RETRY_AFTER, seconds.to_string())
             }
+            // Who sends so many shall not fill the log as well: it is logged where it is noticed, once a minute.
+            Refusal::Busy => {
+                let message = refusal.to_string();
+                Self::new(ErrorCode::Unavailable).message(&message).header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+            }
             Refusal::Unavailable(source) => {
                 tracing::error!(
                     error = &*source as &dyn std::error::Error,

@@ -109,11 +109,44 @@ fn warn(unknown: &Unknown) {
     });
 }
 
+/// The last address in `X-Forwarded-For` where no proxies are named. It may be anyone's invention: it only tells apart the
+/// clients of one connection's other end where their failed logins are counted.
+pub(crate) fn unverified(reached: Reached<'_>, trusted: &TrustedProxies) -> Option<IpAddr> {
+    let TrustedProxies::All = trusted else { return None };
+    let line = reached.headers.get_all(&X_FORWARDED_FOR).iter().next_back()?;
+    let last = line.to_str().ok()?.rsplit(',').next()?.trim();
+    address_in(last)
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderMap;
 
     use super::*;
+
+    #[test]
+    fn what_is_forwarded_counts_for_nothing_but_failed_logins_and_only_where_no_proxies_are_named() {
+        let only = TrustedProxies::Only(vec!["10.0.0.0/8".parse().unwrap()]);
+        for (trusted, lines, expected) in [
+            (&TrustedProxies::All, &["192.0.2.1"][..], Some("192.0.2.1")),
+            (&TrustedProxies::All, &["192.0.2.1, 192.0.2.2"], Some("192.0.2.2")),
+            (&TrustedProxies::All, &["192.0.2.1", "192.0.2.2"], Some("192.0.2.2")),
+            (&TrustedProxies::All, &["192.0.2.1:80"], Some("192.0.2.1")),
+            (&TrustedProxies::All, &["[2001:db8::1]:80"], Some("2001:db8::1")),
+            (&TrustedProxies::All, &["192.0.2.1, nonsense"], None),
+            (&TrustedProxies::All, &[], None),
+            (&only, &["192.0.2.1"], None),
+            (&TrustedProxies::Only(Vec::new()), &["192.0.2.1"], None),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(X_FORWARDED_FOR, line.parse().unwrap());
+            }
+            let remote = Some([10, 0, 0, 1].into());
+            let reached = Reached { headers: &headers, authority: None, remote, tls: false };
+            assert_eq!(unverified(reached, trusted), expected.map(|text| text.parse().unwrap()), "{lines:?}");
+        }
+    }
 
     #[test]
     fn nobody_is_believed_but_the_proxies_that_are_named() {

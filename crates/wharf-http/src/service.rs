@@ -25,7 +25,7 @@ use crate::errors::ApiError;
 use crate::handlers::token;
 use crate::limits::{Limits, Options};
 use crate::log::{LoggedBody, Record};
-use crate::origin::origin;
+use crate::origin::{origin, unverified};
 use crate::request_body::RequestBody;
 use crate::request_id;
 use crate::respond::{self, SetHeader};
@@ -148,6 +148,7 @@ impl Service {
             authorization: head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default()),
             certificate: head.extensions.get::<Tls>().and_then(|tls| tls.certificate.as_ref()),
             address: origin(Reached::by(head), &inner.options.addresses.trusted),
+            forwarded: unverified(Reached::by(head), &inner.options.addresses.trusted),
         };
         if let Some(issuer) = &inner.options.token_issuer
             && path == token::PATH

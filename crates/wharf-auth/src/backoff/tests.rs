@@ -1,6 +1,6 @@
 //! What `Backoff` promises, one test a promise.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
@@ -16,6 +16,7 @@ fn options() -> BackoffOptions {
         longest_delay: Duration::from_secs(10),
         forget_after: Duration::from_secs(60),
         entries: 4,
+        ..BackoffOptions::default()
     }
 }
 
@@ -32,12 +33,20 @@ fn new_guess() -> Guess {
     guess
 }
 
-fn admit(backoff: &Arc<Backoff>, user: &str, address: Option<IpAddr>) -> Result<Attempt, NotAdmitted> {
-    backoff.admit(user, address, new_guess())
+fn entry(backoff: &Backoff, user: &str, address: Option<IpAddr>) -> (Place, u64) {
+    (Place::Client(address.into()), backoff.names.hash_one(user))
 }
 
-fn fail(backoff: &Arc<Backoff>, user: &str, address: Option<IpAddr>) {
-    admit(backoff, user, address).unwrap().failed();
+fn forwarded(last: u8) -> LoginOrigin {
+    LoginOrigin { address: HOME, forwarded: Some(IpAddr::V4(Ipv4Addr::new(198, 51, 100, last))) }
+}
+
+fn admit(backoff: &Arc<Backoff>, user: &str, origin: impl Into<LoginOrigin>) -> Result<Attempt, NotAdmitted> {
+    backoff.admit(user, origin, new_guess())
+}
+
+fn fail(backoff: &Arc<Backoff>, user: &str, origin: impl Into<LoginOrigin>) {
+    admit(backoff, user, origin).unwrap().failed();
 }
 
 #[test]
@@ -124,12 +133,11 @@ fn what_is_remembered_has_a_bound_and_the_oldest_goes_first() {
     let (backoff, clock) = backoff();
     for user in 0..100 {
         (0..3).for_each(|_| fail(&backoff, &format!("user{user}"), HOME));
-        clock.advance(Duration::from_millis(1));
-        assert!(backoff.entries().len() <= options().entries);
+        clock.advance(Duration::from_secs(3));
+        assert!(backoff.state().users.len() <= options().entries);
     }
-    assert!(backoff.wait("user99", HOME).is_some());
-    assert!(backoff.wait("user96", HOME).is_some());
-    assert_eq!(backoff.wait("user95", HOME), None);
+    let known = |user: &str| backoff.state().users.get(&entry(&backoff, user, HOME)).is_some();
+    assert!(known("user99") && known("user96") && !known("user95"));
 }
 
 #[test]
@@ -177,10 +185,105 @@ fn the_guesses_that_are_remembered_have_a_bound_and_the_oldest_goes_first() {
     for guess in &guesses {
         backoff.admit("ann", HOME, *guess).unwrap().failed();
         clock.advance(options().longest_delay);
-        assert!(backoff.entries().values().all(|entry| entry.refused.len() <= REMEMBERED_GUESSES));
+        assert!(backoff.state().users.values().all(|entry| entry.refused.len() <= REMEMBERED_GUESSES));
     }
     for guess in &guesses[100 - REMEMBERED_GUESSES..] {
         assert_eq!(backoff.admit("ann", HOME, *guess).unwrap_err(), NotAdmitted::RefusedBefore);
     }
     assert!(backoff.admit("ann", HOME, guesses[0]).is_ok());
+}
+
+#[test]
+fn an_address_has_so_many_failures_over_all_users_and_then_one_in_an_interval() {
+    let (backoff, clock) = backoff();
+    let BackoffOptions { address_failures, address_interval, .. } = options();
+    for user in 0..address_failures {
+        assert_eq!(backoff.wait("ann", HOME), None, "{user}");
+        fail(&backoff, &format!("user{user}"), HOME);
+    }
+    assert_eq!(backoff.wait("ann", HOME), Some(address_interval));
+    assert_eq!(admit(&backoff, "eve", HOME).unwrap_err(), NotAdmitted::Wait(address_interval));
+    assert_eq!(backoff.wait("ann", AWAY), None);
+
+    clock.advance(address_interval);
+    fail(&backoff, "user", HOME);
+    assert!(backoff.wait("ann", HOME).is_some());
+    clock.advance(address_interval * 2);
+    // A right password is none of the failures, and pays for none of them.
+    admit(&backoff, "ann", HOME).unwrap().succeeded();
+    fail(&backoff, "a", HOME);
+    fail(&backoff, "b", HOME);
+    assert!(backoff.wait("ann", HOME).is_some());
+}
+
+#[test]
+fn a_repeated_guess_costs_its_address_one_failure() {
+    let (backoff, _clock) = backoff();
+    let guess = new_guess();
+    backoff.admit("ann", HOME, guess).unwrap().failed();
+    for _ in 0..1_000 {
+        assert_eq!(backoff.admit("ann", HOME, guess).unwrap_err(), NotAdmitted::RefusedBefore);
+    }
+    assert_eq!(backoff.wait("bob", HOME), None);
+}
+
+#[test]
+fn clients_that_one_address_speaks_for_are_counted_apart_and_together() {
+    let (backoff, clock) = backoff();
+    (0..3).for_each(|_| fail(&backoff, "ann", forwarded(1)));
+    assert!(backoff.wait("ann", forwarded(1)).is_some());
+    for (user, origin) in [("ann", forwarded(2)), ("bob", forwarded(1)), ("ann", HOME.into())] {
+        assert_eq!(backoff.wait(user, origin), None, "{user} {origin:?}");
+    }
+    // An address that invents clients comes to an end for one user...
+    clock.advance(options().forget_after);
+    let BackoffOptions { free_failures, peer_factor, .. } = options();
+    let mut client = 0;
+    let mut invent = |user: &str| {
+        client += 1;
+        fail(&backoff, user, forwarded(client));
+    };
+    (0..free_failures * peer_factor).for_each(|_| invent("ann"));
+    assert_eq!(backoff.wait("ann", forwarded(0)), Some(options().first_delay));
+    assert_eq!(backoff.wait("bob", forwarded(0)), None);
+    assert_eq!(backoff.wait("ann", AWAY), None);
+}
+
+#[test]
+fn an_address_that_invents_clients_comes_to_an_end_over_all_users() {
+    let (backoff, _clock) = backoff();
+    let BackoffOptions { address_failures, address_interval, peer_factor, .. } = options();
+    for failure in 0..address_failures * peer_factor {
+        let [client, user] = [failure % 200, failure].map(|number| u8::try_from(number % 256).unwrap());
+        assert_eq!(backoff.wait("ann", forwarded(250)), None, "{failure}");
+        fail(&backoff, &format!("user{failure}-{user}"), forwarded(client));
+    }
+    assert_eq!(backoff.wait("ann", forwarded(250)), Some(address_interval / peer_factor));
+    assert_eq!(backoff.wait("ann", HOME), None, "what is not forwarded is another client");
+}
+
+#[test]
+fn what_was_right_before_is_compared_as_often_as_it_comes_and_others_so_often_as_the_rate_allows() {
+    let (backoff, clock) = backoff();
+    let BackoffOptions { rechecks, recheck_interval, .. } = options();
+    let compared = std::cell::Cell::new(0);
+    let wrong = || {
+        backoff.recheck("ann", HOME, || {
+            compared.set(compared.get() + 1);
+            false
+        })
+    };
+    for _ in 0..100 {
+        assert!(backoff.recheck("ann", HOME, || true));
+    }
+    for _ in 0..1_000 {
+        assert!(!wrong());
+    }
+    assert_eq!(compared.get(), rechecks, "the rest is refused without a comparison");
+    assert!(!backoff.recheck("ann", HOME, || true));
+    assert!(backoff.recheck("ann", AWAY, || true) && backoff.recheck("bob", HOME, || true));
+    clock.advance(recheck_interval);
+    assert!(backoff.recheck("ann", HOME, || true));
+    (0..10).for_each(|_| assert!(!wrong()));
+    assert_eq!(compared.get(), rechecks + 1);
 }

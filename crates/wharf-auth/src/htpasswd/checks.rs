@@ -1,25 +1,31 @@
-//! Looking at passwords: as few at a time, and as seldom, as will do.
+//! Verifying passwords: as few at a time, and as seldom, as will do.
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use aws_lc_rs::{hmac, rand};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use quick_cache::sync::Cache;
-use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
+use super::queue::{Busy, Kind, Queue};
 use super::users::Line;
 use super::{HtpasswdError, HtpasswdOptions, Verdict};
 use crate::backoff::{Attempt, Backoff, Guess, NotAdmitted};
 use crate::clock::Clock;
+use crate::login_origin::LoginOrigin;
 
-/// What was found out, what is being found out, and who has to wait.
+/// bcrypt takes no more of a password, in bytes.
+const BCRYPT_BYTES: usize = 72;
+
+/// How long nothing more is logged of logins that find no place.
+const BUSY_LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What was verified, what is being verified, and who has to wait.
 pub(super) struct Checks(Arc<Inner>);
 
 struct Inner {
@@ -28,17 +34,20 @@ struct Inner {
     /// What was found right, and when.
     remembered: Cache<Fingerprint, Duration>,
     remember: Duration,
+    /// What was verified from which origin, and when. It passes there although its user has to wait.
+    established: Cache<(Fingerprint, LoginOrigin), Duration>,
+    remember_origin: Duration,
     /// What is being looked at. Whoever brings the same waits for the same outcome.
     running: Mutex<HashMap<Fingerprint, (u64, WeakShared<Check>)>>,
     serial: AtomicU64,
-    /// Turns: who has one works.
-    turns: Arc<Semaphore>,
-    /// Places: who has one works or waits.
-    places: Arc<Semaphore>,
+    queue: Queue,
     backoff: Arc<Backoff>,
     clock: Arc<dyn Clock>,
     /// How many passwords have been looked at.
     looked: AtomicU64,
+    /// When the next warning about a full queue may be logged.
+    log_busy_at: Mutex<Duration>,
+    proxy_logged: Once,
 }
 
 /// Stands for a name, a password and the hash it is held against, and tells nothing of them.
@@ -59,8 +68,11 @@ struct Running {
 struct Job {
     line: Line,
     password: Zeroizing<Vec<u8>>,
-    attempt: Attempt,
+    /// Missing where the password was right before: then there is nothing to count.
+    attempt: Option<Attempt>,
     running: Running,
+    origin: LoginOrigin,
+    kind: Kind,
 }
 
 // === impl Checks ===
@@ -72,13 +84,16 @@ impl Checks {
             key: new_key(),
             remembered: Cache::new(options.remembered),
             remember: options.remember,
+            established: Cache::new(options.remembered),
+            remember_origin: options.remember_origin,
             running: Mutex::default(),
             serial: AtomicU64::new(0),
-            turns: Arc::new(Semaphore::new(concurrency)),
-            places: Arc::new(Semaphore::new(concurrency + options.queue)),
+            queue: Queue::new(concurrency, options.queue),
             backoff: Arc::new(Backoff::new(options.backoff, Arc::clone(&clock))),
             clock,
             looked: AtomicU64::new(0),
+            log_busy_at: Mutex::default(),
+            proxy_logged: Once::new(),
         }))
     }
 
@@ -87,19 +102,38 @@ impl Checks {
         line: Line,
         user: &str,
         password: &str,
-        address: Option<IpAddr>,
+        origin: LoginOrigin,
     ) -> Outcome {
         let inner = &self.0;
-        // First of all: what is remembered answers in no time, and must not tell a guesser that a guess was right.
-        if let Some(retry_after) = inner.backoff.wait(user, address) {
+        inner.log_proxy(origin);
+        let origin = origin.network();
+        let fingerprint = inner.fingerprint(user, password, &line.hash);
+        let is_established = || inner.is_established(&fingerprint, origin);
+        let passes = || inner.backoff.recheck(user, origin, is_established);
+        // Before anything else: what is remembered answers in no time, and must not tell a guesser that a guess was right.
+        let wait = inner.backoff.wait(user, origin);
+        if let Some(retry_after) = wait
+            && !passes()
+        {
             return Ok(Verdict::TooManyFailures { retry_after });
         }
-        let fingerprint = inner.fingerprint(user, password, &line.hash);
         if inner.remembers(&fingerprint) {
+            if !is_established() {
+                inner.established.insert((fingerprint, origin), inner.clock.uptime());
+            }
             return Ok(Verdict::Accepted);
         }
-        let admit = || inner.backoff.admit(user, address, fingerprint);
-        match inner.join_or_start(fingerprint, line, password, admit) {
+        let admit = || match inner.backoff.admit(user, origin, fingerprint) {
+            Err(NotAdmitted::Wait(_)) if wait.is_some() || passes() => Ok(None),
+            admitted => admitted.map(Some),
+        };
+        let kind = if is_established() { Kind::Established } else { Kind::Newcomer };
+        let job = |attempt, running| {
+            // As in the older registry, what is beyond this does not count.
+            let password = &password.as_bytes()[..password.len().min(BCRYPT_BYTES)];
+            Job { line, password: Zeroizing::new(password.to_vec()), attempt, running, origin, kind }
+        };
+        match inner.join_or_start(fingerprint, admit, job) {
             Ok(check) => check.await,
             Err(NotAdmitted::RefusedBefore) => Ok(Verdict::Refused),
             Err(NotAdmitted::Wait(retry_after)) => Ok(Verdict::TooManyFailures { retry_after }),
@@ -113,10 +147,13 @@ impl Checks {
         self.0.looked.load(Ordering::Relaxed)
     }
 
-    /// Lets nobody work until what is returned is dropped.
-    pub(super) fn take_turns(&self) -> tokio::sync::OwnedSemaphorePermit {
-        let all = u32::try_from(self.0.turns.available_permits()).unwrap();
-        Arc::clone(&self.0.turns).try_acquire_many_owned(all).unwrap()
+    /// Lets no check work until what is returned is dropped.
+    pub(super) fn take_turns(&self) -> Vec<super::queue::Turn> {
+        self.0.queue.take_all()
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.0.queue.waiting()
     }
 }
 
@@ -143,14 +180,19 @@ impl Inner {
         still
     }
 
-    /// The check of this very pair that runs already, or a new one if that is admitted. It does its work when somebody
-    /// waits for it, and is given up when nobody does.
+    /// Whether the same password was right before, from here.
+    fn is_established(&self, fingerprint: &Fingerprint, origin: LoginOrigin) -> bool {
+        let Some(found_at) = self.established.get(&(*fingerprint, origin)) else { return false };
+        self.clock.uptime().saturating_sub(found_at) < self.remember_origin
+    }
+
+    /// The check of this very pair that runs already, or a new one if that is admitted. It does its work when a caller
+    /// waits for it, and is given up when none does.
     fn join_or_start(
         self: &Arc<Self>,
         fingerprint: Fingerprint,
-        line: Line,
-        password: &str,
-        admit: impl FnOnce() -> Result<Attempt, NotAdmitted>,
+        admit: impl FnOnce() -> Result<Option<Attempt>, NotAdmitted>,
+        job: impl FnOnce(Option<Attempt>, Running) -> Job,
     ) -> Result<Shared<Check>, NotAdmitted> {
         let mut list = self.running();
         if let Some(check) = list.get(&fingerprint).and_then(|(_, check)| check.upgrade()) {
@@ -160,12 +202,39 @@ impl Inner {
         let attempt = admit()?;
         let serial = self.serial.fetch_add(1, Ordering::Relaxed);
         let running = Running { inner: Arc::clone(self), fingerprint, serial };
-        let password = Zeroizing::new(password.as_bytes().to_vec());
-        let check = Job { line, password, attempt, running }.run().boxed().shared();
+        let check = job(attempt, running).run().boxed().shared();
         if let Some(weak) = check.downgrade() {
             list.insert(fingerprint, (serial, weak));
         }
         Ok(check)
+    }
+
+    /// Warns once that logins come through a proxy that is not named.
+    fn log_proxy(&self, origin: LoginOrigin) {
+        if origin.forwarded.is_none() {
+            return;
+        }
+        self.proxy_logged.call_once(|| {
+            tracing::warn!(
+                peer = origin.address.map(tracing::field::display),
+                "a login came with X-Forwarded-For, and no proxy is named in http.trustedproxies: failed logins are \
+                 counted by this peer and the last address it forwards, and rules and logs see the peer alone or what \
+                 anyone writes there; name your proxies in http.trustedproxies, or write [] there if you have none"
+            );
+        });
+    }
+
+    /// Warns at most once a minute that logins are refused because too many are waiting.
+    fn log_busy(&self, origin: LoginOrigin) {
+        let now = self.clock.uptime();
+        let mut log_at = self.log_busy_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if now >= *log_at {
+            *log_at = now + BUSY_LOG_INTERVAL;
+            tracing::warn!(
+                address = origin.address.map(tracing::field::display),
+                "refused a login with 503: too many passwords are waiting to be verified"
+            );
+        }
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<Fingerprint, (u64, WeakShared<Check>)>> {
@@ -180,28 +249,31 @@ impl Job {
     /// saves nobody a failure.
     async fn run(self) -> Outcome {
         let inner = Arc::clone(&self.running.inner);
-        let place = Arc::clone(&inner.places).try_acquire_owned().map_err(|_| HtpasswdError::Busy)?;
-        let turn = Arc::clone(&inner.turns).acquire_owned().await.map_err(|_| HtpasswdError::Failed)?;
+        let turn = inner.queue.turn(self.origin, self.kind).await.map_err(|Busy| {
+            inner.log_busy(self.origin);
+            HtpasswdError::Busy
+        })?;
         let work = move || {
             let verdict = self.work();
-            drop((turn, place));
+            drop(turn);
             verdict
         };
         tokio::task::spawn_blocking(work).await.map_err(|_| HtpasswdError::Failed)
     }
 
     fn work(self) -> Verdict {
-        let Self { line, password, attempt, running } = self;
-        running.inner.looked.fetch_add(1, Ordering::Relaxed);
-        // As in the older registry, what is beyond 72 bytes does not count: bcrypt takes no more.
+        let Self { line, password, attempt, running, origin, kind: _ } = self;
+        let inner = &running.inner;
+        inner.looked.fetch_add(1, Ordering::Relaxed);
         let matches = bcrypt::verify(password.as_slice(), &line.hash).unwrap_or(false);
         if matches && line.can_match {
-            attempt.succeeded();
-            let inner = &running.inner;
-            inner.remembered.insert(running.fingerprint, inner.clock.uptime());
+            attempt.into_iter().for_each(Attempt::succeeded);
+            let now = inner.clock.uptime();
+            inner.remembered.insert(running.fingerprint, now);
+            inner.established.insert((running.fingerprint, origin), now);
             Verdict::Accepted
         } else {
-            attempt.failed();
+            attempt.into_iter().for_each(Attempt::failed);
             Verdict::Refused
         }
     }

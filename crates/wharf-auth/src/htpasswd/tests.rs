@@ -1,6 +1,6 @@
 //! Passwords that are right, wrong, remembered, and asked for by many at once.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
@@ -236,43 +236,150 @@ async fn a_login_that_nobody_waits_for_holds_nothing_up_and_counts_as_nothing() 
     assert_eq!(scratch.looked(), 1);
 }
 
+/// Logins of users with the password `guess`, from one address, as far as waiting for their turn.
+fn waiting<'a>(
+    scratch: &'a Scratch,
+    users: impl IntoIterator<Item = String>,
+    origin: impl Into<LoginOrigin> + Copy + 'a,
+) -> Vec<Pin<Box<impl Future<Output = Result<Verdict, HtpasswdError>> + 'a>>> {
+    let login = |user: String| {
+        let mut login = Box::pin(async move { scratch.htpasswd.verify(&user, "guess", origin).await });
+        assert!(poll(login.as_mut()).is_pending());
+        login
+    };
+    users.into_iter().map(login).collect()
+}
+
+fn users(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|number| format!("user{number}"))
+}
+
 #[tokio::test]
-async fn more_than_the_queue_holds_are_told_that_we_are_busy() {
-    let options = HtpasswdOptions { concurrency: 1, queue: 2, ..HtpasswdOptions::default() };
+async fn logins_beyond_the_bound_of_an_address_are_busy_whatever_the_name() {
+    let queue = QueueOptions { per_client: 3, ..QueueOptions::default() };
+    let options = HtpasswdOptions { concurrency: 1, queue, ..HtpasswdOptions::default() };
     let scratch = Scratch::with(options, &[("ann", "secret"), ("bob", "secret")]).await;
     let turns = scratch.htpasswd.checks.take_turns();
-    let mut waiting: Vec<_> = (0..3)
-        .map(|user| {
-            let user = format!("user{user}");
-            let htpasswd = &scratch.htpasswd;
-            Box::pin(async move { htpasswd.verify(&user, "secret", HOME).await })
-        })
-        .collect();
-    assert!(waiting.iter_mut().all(|login| poll(login.as_mut()).is_pending()));
-    assert_eq!(scratch.htpasswd.verify("ann", "secret", HOME).await, Err(HtpasswdError::Busy));
+    let mut away = pin!(scratch.htpasswd.verify("bob", "secret", AWAY));
+    let guesses = waiting(&scratch, users(3), HOME);
+    // Known and unknown names get the same answer.
+    for user in ["ann", "eve"] {
+        assert_eq!(scratch.htpasswd.verify(user, "secret", HOME).await, Err(HtpasswdError::Busy));
+    }
+    assert!(poll(away.as_mut()).is_pending(), "another address has places of its own");
 
     drop(turns);
-    assert!(join_all(waiting).await.into_iter().all(|verdict| verdict == Ok(Verdict::Refused)));
+    let (guesses, away) = tokio::join!(join_all(guesses), away);
+    assert!(guesses.into_iter().all(|verdict| verdict == Ok(Verdict::Refused)));
+    assert_eq!(away, Ok(Verdict::Accepted));
     assert_eq!(scratch.verify("ann", "secret").await, Verdict::Accepted);
 }
 
 #[tokio::test]
-async fn who_guesses_too_often_has_to_wait_whatever_the_guess() {
+async fn a_login_is_verified_before_what_another_address_has_waiting() {
+    let options = HtpasswdOptions { concurrency: 1, ..HtpasswdOptions::default() };
+    let scratch = Scratch::with(options, &[("ann", "secret")]).await;
+    let turns = scratch.htpasswd.checks.take_turns();
+    let guesses = waiting(&scratch, users(64), HOME);
+    let login = async {
+        let verdict = scratch.htpasswd.verify("ann", "secret", AWAY).await;
+        (verdict, scratch.looked())
+    };
+    let mut login = Box::pin(login);
+    assert!(poll(login.as_mut()).is_pending());
+    drop(turns);
+    let ((verdict, looked), _) = tokio::join!(login, join_all(guesses));
+    assert_eq!(verdict, Ok(Verdict::Accepted));
+    assert!(looked <= 4, "{looked} of 65 were verified until then");
+    assert_eq!(scratch.htpasswd.checks.waiting(), 0);
+}
+
+#[tokio::test]
+async fn a_password_that_was_right_passes_although_guesses_have_taken_all_places_there() {
+    let options = HtpasswdOptions { concurrency: 1, ..HtpasswdOptions::default() };
+    let remember = options.remember;
+    let scratch = Scratch::with(options, &[("ann", "secret"), ("bob", "secret")]).await;
+    assert_eq!(scratch.verify("ann", "secret").await, Verdict::Accepted);
+    scratch.clock.advance(remember);
+    // The file is reloaded here, so that logins wait for nothing but turns below.
+    drop(scratch.htpasswd.users.get().await);
+    let turns = scratch.htpasswd.checks.take_turns();
+    let guesses = waiting(&scratch, users(QueueOptions::default().per_client), HOME);
+    assert_eq!(scratch.htpasswd.verify("bob", "secret", HOME).await, Err(HtpasswdError::Busy));
+    let mut login = pin!(scratch.verify("ann", "secret"));
+    assert!(poll(login.as_mut()).is_pending());
+    drop(turns);
+    let (verdict, _) = tokio::join!(login, join_all(guesses));
+    assert_eq!(verdict, Verdict::Accepted);
+}
+
+#[tokio::test]
+async fn guesses_at_a_user_have_to_wait_and_the_right_password_passes_where_it_was_right() {
     let scratch = Scratch::new(&[("ann", "secret")]).await;
-    assert_eq!(scratch.verify("ann", "secret").await, Verdict::Accepted, "it is remembered from now on");
+    assert_eq!(scratch.verify("ann", "secret").await, Verdict::Accepted);
     for guess in ["a", "b", "c"] {
         assert_eq!(scratch.verify("ann", guess).await, Verdict::Refused);
     }
     let looked = scratch.looked();
     let wait = Verdict::TooManyFailures { retry_after: SECOND };
-    for guess in ["d", "secret"] {
-        assert_eq!(scratch.verify("ann", guess).await, wait, "{guess}");
+    for _ in 0..20 {
+        assert_eq!(scratch.verify("ann", "secret").await, Verdict::Accepted);
     }
-    assert_eq!(scratch.looked(), looked);
-
+    assert_eq!(scratch.verify("ann", "d").await, wait);
+    assert_eq!(scratch.looked(), looked, "none of this was verified again");
+    // With more guesses than the rate allows, it is not compared any more.
+    for guess in 0..BackoffOptions::default().rechecks {
+        assert_eq!(scratch.verify("ann", &guess.to_string()).await, wait);
+    }
+    assert_eq!(scratch.verify("ann", "secret").await, wait);
     assert_eq!(scratch.htpasswd.verify("ann", "secret", AWAY).await, Ok(Verdict::Accepted));
     scratch.clock.advance(SECOND);
     assert_eq!(scratch.verify("ann", "secret").await, Verdict::Accepted);
+}
+
+#[tokio::test]
+async fn a_password_that_was_right_elsewhere_does_not_pass() {
+    let scratch = Scratch::new(&[("ann", "secret")]).await;
+    assert_eq!(scratch.verify("ann", "secret").await, Verdict::Accepted);
+    for guess in ["a", "b", "c"] {
+        assert_eq!(scratch.htpasswd.verify("ann", guess, AWAY).await, Ok(Verdict::Refused));
+    }
+    let wait = Verdict::TooManyFailures { retry_after: SECOND };
+    assert_eq!(scratch.htpasswd.verify("ann", "secret", AWAY).await, Ok(wait), "a guesser would learn it");
+}
+
+#[tokio::test]
+async fn a_password_passes_a_wait_after_it_was_forgotten_and_is_verified_again() {
+    let options = HtpasswdOptions::default();
+    let scratch = Scratch::with(options.clone(), &[("ann", "secret")]).await;
+    assert_eq!(scratch.verify("ann", "secret").await, Verdict::Accepted);
+    scratch.clock.advance(options.remember);
+    for guess in 0..options.backoff.free_failures {
+        assert_eq!(scratch.verify("ann", &guess.to_string()).await, Verdict::Refused);
+    }
+    let looked = scratch.looked();
+    assert_eq!(scratch.verify("ann", "secret").await, Verdict::Accepted);
+    assert_eq!(scratch.looked(), looked + 1);
+    let wait = Verdict::TooManyFailures { retry_after: SECOND };
+    assert_eq!(scratch.verify("ann", "guess").await, wait, "it forgives none of the guesses");
+
+    scratch.change(&[("ann", "other")]);
+    scratch.clock.advance(SECOND);
+    assert_eq!(scratch.verify("ann", "secret").await, Verdict::Refused, "the line has changed");
+}
+
+#[tokio::test]
+async fn one_password_cannot_be_tried_on_any_number_of_names() {
+    let scratch = Scratch::with(HtpasswdOptions::default(), &[("ann", "secret")]).await;
+    let free = BackoffOptions::default().address_failures;
+    for user in 0..free {
+        assert_eq!(scratch.verify(&format!("user{user}"), "guess").await, Verdict::Refused);
+    }
+    for user in ["ann", "eve"] {
+        let verdict = scratch.verify(user, "guess").await;
+        assert!(matches!(verdict, Verdict::TooManyFailures { .. }), "{user} {verdict:?}");
+    }
+    assert_eq!(scratch.looked(), u64::from(free));
 }
 
 #[tokio::test]
@@ -293,7 +400,8 @@ async fn strangers_are_looked_at_like_everybody_else() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_answer_is_wrong_while_the_file_changes() {
-    let backoff = BackoffOptions { free_failures: u32::MAX, ..BackoffOptions::default() };
+    let backoff =
+        BackoffOptions { free_failures: u32::MAX, address_failures: u32::MAX, ..BackoffOptions::default() };
     let options = HtpasswdOptions { concurrency: 2, backoff, ..HtpasswdOptions::default() };
     let scratch = Arc::new(Scratch::with(options, &[("ann", "secret"), ("bob", "one")]).await);
     let mut logins = JoinSet::new();

@@ -4,5 +4,6 @@
 mod challenges;
 mod endpoint;
 mod groups;
+mod guessing;
 mod load;
 mod world;

@@ -127,7 +127,9 @@ async fn may_mount(cx: &Cx<'_>, from: Option<&RepositoryName>) -> Result<bool, A
     match cx.authorizer.allow(&cx.caller, scope).await {
         Ok(()) => Ok(true),
         Err(Refusal::Unauthenticated { .. } | Refusal::Denied) => Ok(false),
-        Err(other @ (Refusal::TooManyFailures { .. } | Refusal::Unavailable(_))) => Err(other.into()),
+        Err(other @ (Refusal::TooManyFailures { .. } | Refusal::Busy | Refusal::Unavailable(_))) => {
+            Err(other.into())
+        }
     }
 }
 

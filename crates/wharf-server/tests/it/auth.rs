@@ -144,6 +144,24 @@ async fn a_missing_file_of_passwords_is_made_and_its_password_shown_once() {
 }
 
 #[tokio::test]
+async fn a_login_through_a_proxy_that_is_not_named_is_one_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("htpasswd");
+    fs::write(&path, htpasswd_line("ci", "secret", CHEAP)).unwrap();
+    let more = format!("auth: {{htpasswd: {{realm: R, path: '{}'}}}}", path.display());
+    for (http, warnings) in [("", 1), ("trustedproxies: []", 0), ("trustedproxies: [127.0.0.1]", 0)] {
+        let running = start(Sections { http, more: &more, ..Sections::default() });
+        for password in ["secret", "wrong", "secret"] {
+            let request = running.server.get("/v2/").header("X-Forwarded-For", "192.0.2.1");
+            let _ = by(Some(&basic("ci", password)), request).send().await;
+        }
+        let said = running.stop_and_tell();
+        let found = said.lines().filter(|line| line.contains("name your proxies in http.trustedproxies"));
+        assert_eq!(found.count(), warnings, "{http}: {said}");
+    }
+}
+
+#[tokio::test]
 async fn no_secret_is_in_the_log_of_a_login_a_push_and_a_refusal() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("htpasswd");

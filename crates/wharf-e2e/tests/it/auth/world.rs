@@ -11,6 +11,7 @@ use wharf_auth::{
     Clock, ForeignTokens, Guard, Htpasswd, HtpasswdOptions, KeyRing, OwnTokens, Passwords, Realm, Rule,
     Rules, SystemClock, TokenOptions, TokenRules, TokenService, TokenVerifier, TrustedKeys,
 };
+use wharf_http::Addresses;
 use wharf_testkit::credentials::{CHEAP, Claims, Signer, htpasswd_line};
 use wharf_testkit::registry::{ScratchRegistry, Setup};
 use wharf_testkit::wire::{Request, Response};
@@ -35,6 +36,11 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn start(ways: Ways, rules: Option<Vec<Rule>>) -> Self {
+        Self::start_at(ways, rules, Addresses::default()).await
+    }
+
+    /// One that is reached in some way.
+    pub(super) async fn start_at(ways: Ways, rules: Option<Vec<Rule>>, addresses: Addresses) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (htpasswd, jwks) = (folder.path().join("htpasswd"), folder.path().join("jwks.json"));
         replace(
@@ -43,7 +49,8 @@ impl World {
         );
         let signer = Signer::new("first");
         replace(&jwks, &Signer::jwks([&signer]));
-        let setup = set_up(ways, rules, &htpasswd, &jwks).await;
+        let mut setup = set_up(ways, rules, &htpasswd, &jwks).await;
+        setup.edge.addresses = addresses;
         let registry = ScratchRegistry::memory_with(setup).await;
         Self { registry, htpasswd, jwks, signer, _folder: folder }
     }
