@@ -82,6 +82,15 @@ pub enum Manifest {
     C,
 }
 
+/// A tag link that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Tag {
+    /// What it means.
+    pub means: Manifest,
+    /// Which write it is from: its time, or another mark of exactly this link.
+    pub version: u8,
+}
+
 /// The repository's files, its lock, and what was acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Repository {
@@ -91,8 +100,10 @@ pub struct Repository {
     pub revision: bool,
     /// Whether A's entry among the referrers is there.
     pub referrer: bool,
-    /// What the tag means.
-    pub tag: Option<Manifest>,
+    /// The tag.
+    pub tag: Option<Tag>,
+    /// How often the tag was written.
+    tag_writes: u8,
     /// The layer link.
     pub link: Option<Link>,
     acknowledged: Acknowledged,
@@ -219,7 +230,8 @@ impl Protocol for TagsOnDisk {
             lock: Lock::default(),
             revision: true,
             referrer: true,
-            tag: self.tag,
+            tag: self.tag.map(|means| Tag { means, version: 0 }),
+            tag_writes: 0,
             link: Some(Link::Old),
             acknowledged: Acknowledged::default(),
             broken: None,
@@ -276,7 +288,7 @@ impl Protocol for TagsOnDisk {
         if broken.is_some() || !state.all_ended() {
             return *broken;
         }
-        if *tag == Some(Manifest::A) && !revision {
+        if tag.is_some_and(|tag| tag.means == Manifest::A) && !revision {
             return Some("the tag means a manifest that is gone");
         }
         if referrer > revision {
@@ -308,5 +320,15 @@ impl Repository {
     /// Whether `manifest` is there. Others than A are never deleted.
     fn has_revision(&self, manifest: Manifest) -> bool {
         manifest != Manifest::A || self.revision
+    }
+
+    /// What the tag means.
+    fn meaning(&self) -> Option<Manifest> {
+        self.tag.map(|tag| tag.means)
+    }
+
+    fn put_tag(&mut self, means: Manifest) {
+        self.tag_writes += 1;
+        self.tag = Some(Tag { means, version: self.tag_writes });
     }
 }

@@ -42,10 +42,12 @@ enum PushStep {
     PutReferrer,
     /// What the condition is about.
     GetTag,
-    /// Whether the manifest that the tag means is there.
+    /// Whether the manifest that the tag means is there, for a push that would replace a tag without one.
     GetRevisionOfTag(Tag),
     PutTag,
     PutTagIf(Tag),
+    /// What the tag means instead, when the condition did not hold.
+    GetTagAfter,
     GetRevision,
     Acknowledge,
     Refuse,
@@ -65,7 +67,7 @@ impl Push {
 
     pub(super) fn name(self) -> &'static str {
         match self.at {
-            PushStep::GetTagBefore | PushStep::GetTag => step::GET_TAG,
+            PushStep::GetTagBefore | PushStep::GetTag | PushStep::GetTagAfter => step::GET_TAG,
             PushStep::PutRevision => step::PUT_REVISION,
             PushStep::PutReferrer => step::PUT_REFERRER,
             PushStep::PutTag | PushStep::PutTagIf(_) => step::PUT_TAG,
@@ -95,13 +97,14 @@ impl Push {
                 after_tag
             }
             PushStep::GetTag => match bucket.tag {
-                Tag::Means(other) if other != self.manifest => PushStep::GetRevisionOfTag(bucket.tag),
+                read @ Tag::Means(other) if other != self.manifest => match parts.replace_dangling {
+                    true => PushStep::GetRevisionOfTag(read),
+                    false => PushStep::Refuse,
+                },
                 // The tag means this manifest already: written again, on the condition that it still does.
                 read => PushStep::PutTagIf(read),
             },
-            PushStep::GetRevisionOfTag(read) if !bucket.has_revision(read) && parts.replace_dangling => {
-                PushStep::PutTagIf(read)
-            }
+            PushStep::GetRevisionOfTag(read) if !bucket.has_revision(read) => PushStep::PutTagIf(read),
             PushStep::GetRevisionOfTag(_) => PushStep::Refuse,
             PushStep::PutTagIf(read) if bucket.tag == read => {
                 let is_other = matches!(read, Tag::Means(other) if other != self.manifest);
@@ -112,8 +115,9 @@ impl Push {
                 bucket.put_tag(own);
                 after_tag
             }
-            PushStep::PutTagIf(_) if bucket.tag == own => after_tag,
-            PushStep::PutTagIf(_) => PushStep::Refuse,
+            PushStep::PutTagIf(_) => PushStep::GetTagAfter,
+            PushStep::GetTagAfter if bucket.tag == own => after_tag,
+            PushStep::GetTagAfter => PushStep::Refuse,
             PushStep::GetRevision if bucket.has_revision(own) => PushStep::Acknowledge,
             PushStep::GetRevision => Self::new(self.manifest, self.write).at,
             PushStep::Acknowledge => {

@@ -1,6 +1,6 @@
 //! Deletes of a manifest and of a tag.
 
-use super::{Manifest, Mode, Parts, Repository, SecondPass, step};
+use super::{Manifest, Mode, Parts, Repository, SecondPass, Tag, step};
 
 const REMOVED_UNREAD: &str = "a tag was removed that meant something else than was read";
 
@@ -11,15 +11,15 @@ pub enum DeleteManifest {
     GetRevision,
     // A pass over the tags in which each is removed under a short lock of its own.
     GetTag(Pass),
-    LockTag(Pass),
-    CompareTag(Pass),
-    RemoveTag(Pass),
+    LockTag(Pass, Tag),
+    CompareTag(Pass, Tag),
+    RemoveTag(Pass, Tag),
     UnlockTag(Pass),
     // The rest, under one lock.
     Lock,
     GetTagUnderLock,
-    CompareTagUnderLock,
-    RemoveTagUnderLock,
+    CompareTagUnderLock(Tag),
+    RemoveTagUnderLock(Tag),
     RemoveReferrer,
     RemoveRevision,
     Unlock,
@@ -43,9 +43,9 @@ pub enum DeleteTag {
     /// Reads what the tag means.
     GetTag,
     /// Compares it with that.
-    CompareTag(Manifest),
+    CompareTag(Tag),
     /// Removes it.
-    RemoveTag(Manifest),
+    RemoveTag(Tag),
     /// Releases the lock.
     Unlock {
         /// The tag was removed; otherwise there was none.
@@ -66,7 +66,7 @@ impl DeleteManifest {
     /// The lock that the next step acquires, if it acquires one.
     pub(super) fn wants(self, parts: &Parts) -> Option<Mode> {
         let locks = match self {
-            Self::LockTag(_) => parts.tag_removal_locks,
+            Self::LockTag(..) => parts.tag_removal_locks,
             Self::Lock => parts.delete_locks,
             _ => false,
         };
@@ -77,9 +77,9 @@ impl DeleteManifest {
         match self {
             Self::GetRevision => step::GET_REVISION,
             Self::GetTag(_) | Self::GetTagUnderLock => step::GET_TAG,
-            Self::LockTag(_) | Self::Lock => step::LOCK_EXCLUSIVE,
-            Self::CompareTag(_) | Self::CompareTagUnderLock => step::COMPARE_TAG,
-            Self::RemoveTag(_) | Self::RemoveTagUnderLock => step::REMOVE_TAG,
+            Self::LockTag(..) | Self::Lock => step::LOCK_EXCLUSIVE,
+            Self::CompareTag(..) | Self::CompareTagUnderLock(_) => step::COMPARE_TAG,
+            Self::RemoveTag(..) | Self::RemoveTagUnderLock(_) => step::REMOVE_TAG,
             Self::UnlockTag(_) | Self::Unlock => step::UNLOCK,
             Self::RemoveReferrer => step::REMOVE_REFERRER,
             Self::RemoveRevision => step::REMOVE_REVISION,
@@ -88,19 +88,18 @@ impl DeleteManifest {
     }
 
     pub(super) fn step(self, repository: &mut Repository, me: usize, parts: &Parts) -> Option<Self> {
-        let means_a = repository.tag == Some(Manifest::A);
+        let tag = repository.tag.filter(|tag| tag.means == Manifest::A);
         Some(match self {
             Self::GetRevision if !repository.revision => return None,
             Self::GetRevision if parts.first_pass => Self::GetTag(Pass::First),
             Self::GetRevision => Self::Lock,
-            Self::GetTag(pass) if means_a => Self::LockTag(pass),
-            Self::GetTag(pass) => Self::after(pass),
-            Self::LockTag(pass) if parts.tag_removal_compares => Self::CompareTag(pass),
-            Self::LockTag(pass) => Self::RemoveTag(pass),
-            Self::CompareTag(pass) if means_a => Self::RemoveTag(pass),
-            Self::CompareTag(pass) => Self::UnlockTag(pass),
-            Self::RemoveTag(pass) => {
-                repository.remove_tag(Manifest::A);
+            Self::GetTag(pass) => tag.map_or(Self::after(pass), |read| Self::LockTag(pass, read)),
+            Self::LockTag(pass, read) if parts.tag_removal_compares => Self::CompareTag(pass, read),
+            Self::LockTag(pass, read) => Self::RemoveTag(pass, read),
+            Self::CompareTag(pass, read) if tag == Some(read) => Self::RemoveTag(pass, read),
+            Self::CompareTag(pass, _) => Self::UnlockTag(pass),
+            Self::RemoveTag(pass, read) => {
+                repository.remove_tag(read);
                 Self::UnlockTag(pass)
             }
             Self::UnlockTag(pass) => {
@@ -108,11 +107,11 @@ impl DeleteManifest {
                 Self::after(pass)
             }
             Self::Lock if parts.second_pass == SecondPass::UnderLock => Self::GetTagUnderLock,
-            Self::GetTagUnderLock if means_a => Self::CompareTagUnderLock,
-            Self::CompareTagUnderLock if means_a => Self::RemoveTagUnderLock,
-            Self::Lock | Self::GetTagUnderLock | Self::CompareTagUnderLock => Self::RemoveReferrer,
-            Self::RemoveTagUnderLock => {
-                repository.remove_tag(Manifest::A);
+            Self::GetTagUnderLock => tag.map_or(Self::RemoveReferrer, Self::CompareTagUnderLock),
+            Self::CompareTagUnderLock(read) if tag == Some(read) => Self::RemoveTagUnderLock(read),
+            Self::Lock | Self::CompareTagUnderLock(_) => Self::RemoveReferrer,
+            Self::RemoveTagUnderLock(read) => {
+                repository.remove_tag(read);
                 Self::RemoveReferrer
             }
             Self::RemoveReferrer => {
@@ -196,8 +195,8 @@ impl DeleteTag {
 // === impl Repository ===
 
 impl Repository {
-    fn remove_tag(&mut self, read: Manifest) {
-        if self.tag != Some(read) {
+    fn remove_tag(&mut self, read: Tag) {
+        if self.meaning() != Some(read.means) {
             self.broken = Some(REMOVED_UNREAD);
         }
         self.tag = None;

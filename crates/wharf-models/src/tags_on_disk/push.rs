@@ -59,7 +59,7 @@ impl TagWrite {
     }
 
     fn permits(self, repository: &Repository, own: Manifest) -> bool {
-        match (self, repository.tag) {
+        match (self, repository.meaning()) {
             (Self::Never | Self::Always, _) | (Self::IfAbsent, None) => true,
             (Self::IfAbsent, Some(tag)) => tag == own || !repository.has_revision(tag),
             (Self::IfIs(expected), tag) => tag == Some(expected),
@@ -121,7 +121,7 @@ impl Push {
                     TagWrite::IfAbsent | TagWrite::IfIs(_) => PushStep::GetTag,
                 }
             }
-            PushStep::GetTag => match (self.write, repository.tag) {
+            PushStep::GetTag => match (self.write, repository.meaning()) {
                 (TagWrite::IfAbsent, Some(other)) if other != self.manifest => PushStep::GetRevisionOfTag,
                 _ if permits => PushStep::PutTag,
                 _ => PushStep::Unlock(Then::Refuse),
@@ -132,7 +132,7 @@ impl Push {
                 if !permits {
                     repository.broken = Some("a conditional write replaced a tag that it had not read");
                 }
-                repository.tag = Some(self.manifest);
+                repository.put_tag(self.manifest);
                 after_tag
             }
             PushStep::GetRevision if repository.has_revision(self.manifest) => {
