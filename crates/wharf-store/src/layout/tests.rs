@@ -1,6 +1,8 @@
 //! The tree's names, and how it meets dirt.
 
 mod interleavings;
+mod recording;
+mod replays;
 mod stepwise;
 
 use std::sync::Arc;

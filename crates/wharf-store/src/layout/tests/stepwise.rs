@@ -45,6 +45,10 @@ pub(super) struct World {
     pub(super) direct: LayoutMetadata,
     /// The tree whose calls are steps.
     pub(super) stepwise: LayoutMetadata,
+    /// Those calls, for a tree that records them.
+    pub(super) steps: Arc<dyn Objects>,
+    /// The store below both trees.
+    pub(super) store: MemoryStore,
 }
 
 /// Gives the other operations their chance, once.
@@ -58,10 +62,10 @@ thread_local! {
 impl World {
     pub(super) fn new(atomicity: Atomicity) -> Self {
         let store = MemoryStore::default();
-        let stepwise = Arc::new(Stepwise { store: store.clone(), atomicity });
+        let steps: Arc<dyn Objects> = Arc::new(Stepwise { store: store.clone(), atomicity });
         // One at a time, so that the order of steps is the order of polls.
         let tree = |objects: Arc<dyn Objects>| LayoutMetadata::new(objects).with_concurrency(1);
-        Self { direct: tree(Arc::new(store)), stepwise: tree(stepwise) }
+        Self { direct: tree(Arc::new(store.clone())), stepwise: tree(Arc::clone(&steps)), steps, store }
     }
 }
 
