@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use wharf_store::suite::repository;
 use wharf_store::{
     Change, Expect, LockMode, ManifestFacts, MetadataStore, Objects, RepositoryLock, Result, TagWrite,
@@ -67,23 +67,14 @@ async fn a_lock_is_held_until_its_last_shared_user_has_gone() {
 async fn shared_users_that_overlap_do_not_keep_another_process_waiting_for_ever() {
     let (_directory, one, two) = two_processes();
     let first = acquire(&one, LockMode::Shared).await.unwrap();
-    let waiting = async {
-        let lock = acquire(&two, LockMode::Exclusive).await.unwrap();
-        sleep(MOMENT).await;
-        drop(lock);
-        Instant::now()
-    };
-    let later = async {
-        // By now the other waits.
-        sleep(MOMENT).await;
-        assert!(!is_free(&one, LockMode::Shared).await, "it came later");
-        drop(first);
-        let lock = acquire(&one, LockMode::Shared).await.unwrap();
-        drop(lock);
-        Instant::now()
-    };
-    let (exclusive, shared) = tokio::join!(waiting, later);
-    assert!(exclusive <= shared);
+    let mut exclusive = Box::pin(acquire(&two, LockMode::Exclusive));
+    assert!(timeout(MOMENT, &mut exclusive).await.is_err(), "it waits");
+    assert!(!is_free(&one, LockMode::Shared).await, "it came later");
+    drop(first);
+    let exclusive = exclusive.await.unwrap();
+    assert!(!is_free(&one, LockMode::Shared).await);
+    drop(exclusive);
+    assert!(is_free(&one, LockMode::Shared).await);
 }
 
 #[tokio::test(start_paused = true)]
