@@ -250,10 +250,13 @@ fn unknown_references(digests: &[Digest], unchecked: usize) -> Vec<ErrorEntry> {
 /// A body that did not come whole. Nobody may be there to read this.
 pub(crate) fn from_body(source: &wharf_core::BoxError) -> ApiError {
     match source.downcast_ref::<BodyError>() {
-        Some(idle @ BodyError::Idle(_)) => {
+        Some(slow @ (BodyError::Idle(_) | BodyError::Slow(_))) => {
             ApiError::with_status(StatusCode::REQUEST_TIMEOUT, ErrorCode::SizeInvalid)
-                .detail(idle.to_string())
+                .detail(slow.to_string())
         }
+        Some(no_room @ BodyError::NoRoom(_)) => ApiError::new(ErrorCode::Unavailable)
+            .detail(no_room.to_string())
+            .header(RETRY_AFTER, RETRY_AFTER_SECONDS),
         Some(BodyError::Broken(_)) | None => {
             ApiError::new(ErrorCode::SizeInvalid).detail("the request body ended early")
         }

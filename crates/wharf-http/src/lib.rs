@@ -3,6 +3,7 @@
 mod addresses;
 mod asked;
 mod body;
+mod body_budget;
 mod connections;
 mod context;
 mod details;

@@ -35,6 +35,17 @@ pub struct Options {
 pub struct Limits {
     /// Longest manifest taken, in bytes; the specification asks for at least 4 MiB, and clients refuse more.
     pub manifest_bytes: usize,
+    /// Bytes of request bodies that are collected whole (manifests, forms), of all requests. A request that finds no room
+    /// for [`collect_wait`](Self::collect_wait) is answered 503.
+    pub collected_bytes: usize,
+    /// The same for the requests of one address (of IPv6: one /64).
+    pub collected_bytes_per_address: usize,
+    /// How long a request waits for room for its body.
+    pub collect_wait: Duration,
+    /// How long a body that is collected may take in all.
+    pub collect_timeout: Duration,
+    /// The same for the form of a request for a token.
+    pub form_timeout: Duration,
     /// Most tags in a page that a client asks for (`tags.maxtags`); asking for more gives this many and a link.
     pub tags_page: usize,
     /// Most repositories in a page (`catalog.maxentries`).
@@ -81,6 +92,11 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             manifest_bytes: 4 * MIB,
+            collected_bytes: 256 * MIB,
+            collected_bytes_per_address: 64 * MIB,
+            collect_wait: Duration::from_secs(5),
+            collect_timeout: Duration::from_secs(60),
+            form_timeout: Duration::from_secs(10),
             tags_page: 1000,
             catalog_page: 1000,
             catalog_scan: 100_000,

@@ -11,6 +11,8 @@ use http_body::Body as HttpBody;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use wharf_core::{BoxError, ByteStream};
 
+use crate::body_budget::{BodyAccount, NoRoom};
+
 /// How much of a body that nobody wanted is read, so that the client comes to read our answer instead of a reset.
 const DISCARDED_BYTES: usize = 1024 * 1024;
 
@@ -21,8 +23,14 @@ const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
     /// The client sent nothing for too long.
-    #[error("nothing came for {} s", .0.as_secs())]
+    #[error("request body timed out: no data for {} s", .0.as_secs())]
     Idle(Duration),
+    /// The client did not send all of it in time.
+    #[error("request body timed out: it was not complete after {} s", .0.as_secs())]
+    Slow(Duration),
+    /// There was no memory left for it.
+    #[error("too many request bodies are being received; no room for {} s", .0.as_secs())]
+    NoRoom(Duration),
     /// The client hung up, or broke the framing.
     #[error("the connection broke")]
     Broken(#[source] BoxError),
@@ -32,6 +40,16 @@ pub(crate) enum BodyError {
 pub(crate) struct RequestBody {
     slot: Slot,
     length: Option<u64>,
+    account: BodyAccount,
+}
+
+/// How long a body that is collected may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CollectTimes {
+    /// How long it may be silent.
+    pub(crate) idle: Duration,
+    /// How long it may take in all.
+    pub(crate) whole: Duration,
 }
 
 type Inner = Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>;
@@ -50,7 +68,8 @@ struct BodyStream {
 // === impl RequestBody ===
 
 impl RequestBody {
-    pub(crate) fn new<B>(body: B) -> Self
+    /// The body; its memory is counted in the account when it is collected.
+    pub(crate) fn new<B>(body: B, account: BodyAccount) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -62,7 +81,7 @@ impl RequestBody {
         } else {
             Some(Box::pin(http_body_util::BodyExt::map_err(body, Into::into)) as Inner)
         };
-        Self { slot: Arc::new(Mutex::new(inner)), length }
+        Self { slot: Arc::new(Mutex::new(inner)), length, account }
     }
 
     /// How long it is, if the client said so.
@@ -72,7 +91,7 @@ impl RequestBody {
 
     /// A second handle, to discard what a handler leaves.
     pub(crate) fn handle(&self) -> Self {
-        Self { slot: Arc::clone(&self.slot), length: self.length }
+        Self { slot: Arc::clone(&self.slot), length: self.length, account: self.account.clone() }
     }
 
     /// The bytes. May be silent for `idle` at a time.
@@ -82,23 +101,29 @@ impl RequestBody {
     }
 
     /// All bytes, or `None` if they are more than `limit`.
-    pub(crate) async fn collect(&self, limit: usize, idle: Duration) -> Result<Option<Bytes>, BoxError> {
+    pub(crate) async fn collect(&self, limit: usize, times: CollectTimes) -> Result<Option<Bytes>, BoxError> {
         if self.length.is_some_and(|length| length > limit as u64) {
             return Ok(None);
         }
-        let (mut stream, mut gathered) = (self.stream(idle), BytesMut::new());
+        let collected = timeout(times.whole, self.collect_within(limit, times.idle)).await;
+        collected.unwrap_or_else(|_| Err(BodyError::Slow(times.whole).into()))
+    }
+
+    async fn collect_within(&self, limit: usize, idle: Duration) -> Result<Option<Bytes>, BoxError> {
+        let (mut stream, mut collected, mut room) = (self.stream(idle), BytesMut::new(), self.account.open());
         while let Some(chunk) = stream.next().await {
             let chunk = chunk?;
-            if gathered.len() + chunk.len() > limit {
+            if collected.len() + chunk.len() > limit {
                 return Ok(None);
             }
+            room.grow(chunk.len()).await.map_err(|NoRoom(wait)| BodyError::NoRoom(wait))?;
             // One chunk is all there is, nearly always.
-            if gathered.is_empty() && self.length == Some(chunk.len() as u64) {
-                return Ok(Some(chunk));
+            if collected.is_empty() && self.length == Some(chunk.len() as u64) {
+                return Ok(Some(room.with(chunk)));
             }
-            gathered.extend_from_slice(&chunk);
+            collected.extend_from_slice(&chunk);
         }
-        Ok(Some(gathered.freeze()))
+        Ok(Some(room.with(collected.freeze())))
     }
 
     /// Reads what is left of a body, within reason.

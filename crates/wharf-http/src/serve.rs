@@ -33,6 +33,10 @@ const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::
 /// How long accepting waits for a connection to end when there are as many as may be, before it closes idle ones.
 const ROOM_INTERVAL: Duration = Duration::from_secs(1);
 
+/// The longest head of a request, and what is read or waits to be sent at once over HTTP/1: twice the longest token that
+/// clients send.
+const H1_BUFFER_BYTES: usize = 128 * 1024;
+
 /// What a client may send on a stream, and on a connection, before we have taken any of it: the round trip of a slow
 /// link times its bandwidth, which hyper's default falls short of.
 const H2_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
@@ -242,7 +246,7 @@ impl Seat {
             Protocol::Http1 => {
                 let mut http1 = http1::Builder::new();
                 http1.timer(TokioTimer::new()).header_read_timeout(head_timeout);
-                http1.title_case_headers(true);
+                http1.title_case_headers(true).max_buf_size(H1_BUFFER_BYTES);
                 watch(watcher, http1.serve_connection(io, handler), &open, remote).await;
             }
             Protocol::Http2 => {
@@ -262,7 +266,9 @@ impl Seat {
 fn both(head_timeout: Duration, write_idle_timeout: Duration) -> auto::Builder<StreamExecutor> {
     let mut builder = auto::Builder::new(StreamExecutor { idle_timeout: write_idle_timeout });
     // As the registry we succeed writes them, for scripts that compare letters.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).title_case_headers(true);
+    let mut http1 = builder.http1();
+    http1.timer(TokioTimer::new()).header_read_timeout(head_timeout);
+    http1.title_case_headers(true).max_buf_size(H1_BUFFER_BYTES);
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new());
     http2.keep_alive_interval(head_timeout).keep_alive_timeout(H2_PING_TIMEOUT);

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,6 +19,7 @@ use wharf_oci::{ErrorCode, Route, RouteError};
 use crate::addresses::{Reached, TrustedProxies};
 use crate::asked::Asked;
 use crate::body::Body;
+use crate::body_budget::{BodyAccount, BodyBudget};
 use crate::context::Cx;
 use crate::dispatch::dispatch;
 use crate::errors::ApiError;
@@ -43,6 +44,7 @@ struct Inner {
     authorizer: Arc<dyn Authorizer>,
     options: Options,
     sending: Arc<SendingBudget>,
+    bodies: Arc<BodyBudget>,
 }
 
 /// Who is at the other end of the connection; a server puts it into the request's extensions for the access log.
@@ -60,7 +62,8 @@ impl Service {
     /// The registry behind an authorizer.
     pub fn new(registry: Registry, authorizer: Arc<dyn Authorizer>, options: Options) -> Self {
         let sending = Arc::new(SendingBudget::new(&options.limits));
-        Self(Arc::new(Inner { registry, authorizer, options, sending }))
+        let bodies = Arc::new(BodyBudget::new(&options.limits));
+        Self(Arc::new(Inner { registry, authorizer, options, sending, bodies }))
     }
 
     /// The registry that is served.
@@ -98,10 +101,11 @@ impl Service {
         let client = addresses.client(Reached::by(&head));
         let access_log = self.0.options.access_log.clone();
         let mut record = Record::begin(&head, client, Arc::clone(&request_id), access_log);
-        let body = RequestBody::new(body);
+        let address = origin(Reached::by(&head), &addresses.trusted);
+        let body = RequestBody::new(body, BodyAccount { budget: Arc::clone(&self.0.bodies), address });
         let left = body.handle();
 
-        let mut response = match self.answer(&head, &body, request_id, &mut record).await {
+        let mut response = match self.answer(&head, address, &body, request_id, &mut record).await {
             Ok(response) => response,
             Err(error) => {
                 drop(body);
@@ -137,6 +141,7 @@ impl Service {
     async fn answer(
         &self,
         head: &Parts,
+        address: Option<IpAddr>,
         body: &RequestBody,
         request_id: Arc<str>,
         record: &mut Record,
@@ -147,7 +152,7 @@ impl Service {
             // A line that is no text must not be taken for none.
             authorization: head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default()),
             certificate: head.extensions.get::<Tls>().and_then(|tls| tls.certificate.as_ref()),
-            address: origin(Reached::by(head), &inner.options.addresses.trusted),
+            address,
             forwarded: unverified(Reached::by(head), &inner.options.addresses.trusted),
         };
         if let Some(issuer) = &inner.options.token_issuer

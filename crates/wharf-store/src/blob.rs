@@ -42,7 +42,8 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// `range` must lie within the blob; the caller has learnt the size from `stat`.
     async fn read(&self, digest: &Digest, range: Option<ByteRange>) -> Result<BlobRead>;
 
-    /// Stores a small blob whole, verified.
+    /// Stores a small blob whole, verified. Nothing of `bytes` is kept after the call: their memory is counted as the
+    /// caller's.
     async fn put(&self, digest: &Digest, bytes: Bytes) -> Result<()>;
 
     /// Removes a blob; `Ok` when there was none.

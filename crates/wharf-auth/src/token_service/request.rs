@@ -5,7 +5,7 @@ use percent_encoding::percent_decode_str;
 use super::IssueError;
 
 /// The longest form taken, in bytes: scopes of many repositories, and a token.
-pub const FORM_BYTES: usize = 64 * 1024;
+pub const FORM_BYTES: usize = 16 * 1024;
 
 /// A request for a token.
 #[derive(Debug, Default, PartialEq, Eq)]

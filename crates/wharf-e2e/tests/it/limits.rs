@@ -118,6 +118,61 @@ async fn one_connection_too_many_waits_its_turn() {
     let _ = second.response("GET").await.expect(200);
 }
 
+/// Manifests that do not come to their end hold memory; those of one address no more than its share.
+#[tokio::test]
+async fn bodies_that_are_collected_have_one_budget_and_an_address_has_its_share_of_it() {
+    let limits = Limits {
+        collected_bytes: 200_000,
+        collected_bytes_per_address: 100_000,
+        collect_wait: Duration::from_millis(500),
+        ..Limits::default()
+    };
+    let registry = limited(limits).await;
+    let put = |length: usize| {
+        let put = registry.put("/v2/a/manifests/large");
+        put.header("Content-Type", MediaType::OCI_INDEX.as_str()).body(padded(length).bytes)
+    };
+    let (bytes, head) = put(90_000).parts();
+    let mut unfinished = registry.connect().await;
+    unfinished.write(&bytes[..head + 80_000]).await;
+    // Refused as soon as the bytes of the first one have been received, which themselves always fit beside a part of this.
+    let refused = async {
+        loop {
+            let response = put(20_500).send().await;
+            if response.status != 201 {
+                return response;
+            }
+        }
+    };
+    let response = within("a refusal", refused).await.refused(503, ErrorCode::Unavailable);
+    assert!(response.header("Retry-After").is_some());
+    let mut other = registry.connect_from([127, 0, 0, 2].into()).await;
+    let _ = other.send(put(20_500)).await.expect(201);
+
+    unfinished.write(&bytes[head + 80_000..]).await;
+    let _ = unfinished.response("PUT").await.expect(201);
+    let _ = put(20_500).send().await.expect(201);
+}
+
+#[tokio::test]
+async fn a_manifest_that_comes_byte_by_byte_is_given_up() {
+    let limits = Limits { collect_timeout: Duration::from_millis(50), ..Limits::default() };
+    let registry = limited(limits).await;
+    let mut connection = registry.connect().await;
+    let put = registry.put("/v2/a/manifests/slow").header("Content-Type", MediaType::OCI_INDEX.as_str());
+    connection.begin(&put.header("Content-Length", "100")).await;
+    connection.write("{").await;
+    let _ = connection.response("PUT").await.expect(408);
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_end_is_refused_at_128_kib() {
+    let registry = ScratchRegistry::start().await;
+    let mut connection = registry.connect().await;
+    connection.write(format!("GET /v2/ HTTP/1.1\r\nX: {}", "x".repeat(130 * 1024))).await;
+    let _ = connection.response("GET").await.expect(431);
+}
+
 #[tokio::test]
 async fn one_address_takes_its_share_of_connections_and_no_more() {
     let registry = limited(Limits { connections_per_address: 2, ..Limits::default() }).await;

@@ -9,7 +9,7 @@ use wharf_oci::{Digest, ErrorCode, ManifestKind, MediaType, Reference, Repositor
 use crate::body::Body;
 use crate::context::Cx;
 use crate::errors::{ApiError, from_body};
-use crate::request_body::RequestBody;
+use crate::request_body::{CollectTimes, RequestBody};
 use crate::respond::{self, SetHeader};
 
 /// Where a manifest is put.
@@ -52,7 +52,8 @@ pub(crate) async fn put(
     let content_type = content_type(cx)?;
     let immutable = cx.immutable(&access, target.reference.tag().into_iter().chain(&target.tags)).await?;
     let limit = cx.limits.manifest_bytes;
-    let bytes = match body.collect(limit, cx.limits.body_idle_timeout).await {
+    let times = CollectTimes { idle: cx.limits.body_idle_timeout, whole: cx.limits.collect_timeout };
+    let bytes = match body.collect(limit, times).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return Err(ApiError::manifest_too_large(limit)),
         Err(broken) => return Err(from_body(&broken)),

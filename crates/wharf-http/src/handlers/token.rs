@@ -9,7 +9,7 @@ use crate::body::Body;
 use crate::errors::{self, ApiError};
 use crate::limits::Limits;
 use crate::log::Record;
-use crate::request_body::RequestBody;
+use crate::request_body::{CollectTimes, RequestBody};
 use crate::respond::{self, SetHeader};
 
 /// Where it is, below `http.prefix`.
@@ -51,7 +51,8 @@ async fn form(
     if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return Err(IssueError::Malformed("the body is to be application/x-www-form-urlencoded").into());
     }
-    match body.collect(FORM_BYTES, limits.body_idle_timeout).await {
+    let times = CollectTimes { idle: limits.body_idle_timeout, whole: limits.form_timeout };
+    match body.collect(FORM_BYTES, times).await {
         Ok(Some(form)) => Ok(TokenRequest::from_form(&form)?),
         Ok(None) => Err(ApiError::with_status(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::SizeInvalid)
             .detail(format!("a form may be {FORM_BYTES} bytes long"))),

@@ -36,7 +36,8 @@ impl BlobStore for MemoryStore {
 
     async fn put(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
         verify(digest, &bytes)?;
-        self.publish(digest, bytes);
+        // A copy of its own: the bytes may be a part of something longer, and their memory counted as a request's.
+        self.publish(digest, Bytes::copy_from_slice(&bytes));
         Ok(())
     }
 

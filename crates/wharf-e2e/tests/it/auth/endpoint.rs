@@ -119,7 +119,7 @@ async fn what_cannot_be_had_is_told() {
     for (text, status, code) in rows {
         let _ = form(&world, text).send().await.refused(status, code);
     }
-    let _ = form(&world, &"a".repeat(65 * 1024)).send().await.refused(413, ErrorCode::SizeInvalid);
+    let _ = form(&world, &"a".repeat(17 * 1024)).send().await.refused(413, ErrorCode::SizeInvalid);
     let json = world.registry.post("/token").header("Content-Type", "application/json").body("{}");
     let _ = json.send().await.refused(400, ErrorCode::Unsupported);
     let put = world.registry.put("/token").body("").send().await.refused(405, ErrorCode::Unsupported);

@@ -1,0 +1,201 @@
+//! Memory for request bodies that are collected whole before anything is done with them: manifests and forms.
+//!
+//! Bytes are counted as they come, for the process and for the client's address, until the body is dropped. A request
+//! that finds no room waits for a while, and is then refused.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::connections::network;
+use crate::limits::Limits;
+
+/// So many addresses are entered before those without a body are taken out.
+const ADDRESSES: usize = 1024;
+
+/// Room for the bodies of all requests.
+#[derive(Debug)]
+pub(crate) struct BodyBudget {
+    all: Arc<Semaphore>,
+    per_address: usize,
+    wait: Duration,
+    by_address: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+}
+
+/// Whose room a request's body takes.
+#[derive(Debug, Clone)]
+pub(crate) struct BodyAccount {
+    pub(crate) budget: Arc<BodyBudget>,
+    /// The client's; `None` where it is unknown, as on a Unix socket.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// Room that was taken for one body.
+#[derive(Debug)]
+pub(crate) struct Room {
+    wait: Duration,
+    all: Taken,
+    of_address: Option<Taken>,
+}
+
+/// There was no room for so long.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom(pub(crate) Duration);
+
+#[derive(Debug)]
+struct Taken {
+    from: Arc<Semaphore>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Bytes that take room as long as any of them is left.
+struct InRoom {
+    bytes: Bytes,
+    _room: Room,
+}
+
+// === impl BodyBudget ===
+
+impl BodyBudget {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(limits.collected_bytes)),
+            per_address: limits.collected_bytes_per_address,
+            wait: limits.collect_wait,
+            by_address: Mutex::default(),
+        }
+    }
+
+    fn of_address(&self, address: IpAddr) -> Arc<Semaphore> {
+        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = network(address);
+        if let Some(semaphore) = by_address.get(&address).and_then(Weak::upgrade) {
+            return semaphore;
+        }
+        if by_address.len() >= ADDRESSES && by_address.len() == by_address.capacity() {
+            by_address.retain(|_, semaphore| semaphore.strong_count() > 0);
+        }
+        let semaphore = Arc::new(Semaphore::new(self.per_address));
+        by_address.insert(address, Arc::downgrade(&semaphore));
+        semaphore
+    }
+}
+
+// === impl BodyAccount ===
+
+impl BodyAccount {
+    /// No room yet, for a body that begins.
+    pub(crate) fn open(&self) -> Room {
+        let of_address = self.address.map(|address| Taken::nothing_of(self.budget.of_address(address)));
+        Room { wait: self.budget.wait, all: Taken::nothing_of(Arc::clone(&self.budget.all)), of_address }
+    }
+}
+
+// === impl Room ===
+
+impl Room {
+    /// Takes room for so many bytes more, waiting for it if need be.
+    pub(crate) async fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        let growing = async {
+            // The address first: who waits for its own address takes nothing that others could have.
+            if let Some(of_address) = &mut self.of_address {
+                of_address.grow(bytes).await;
+            }
+            self.all.grow(bytes).await;
+        };
+        timeout(self.wait, growing).await.map_err(|_| NoRoom(self.wait))
+    }
+
+    /// The bytes, which take the room with them.
+    pub(crate) fn with(self, bytes: Bytes) -> Bytes {
+        Bytes::from_owner(InRoom { bytes, _room: self })
+    }
+}
+
+impl AsRef<[u8]> for InRoom {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+// === impl Taken ===
+
+impl Taken {
+    fn nothing_of(from: Arc<Semaphore>) -> Self {
+        Self { from, permit: None }
+    }
+
+    async fn grow(&mut self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        // It is never closed.
+        let Ok(more) = Arc::clone(&self.from).acquire_many_owned(bytes).await else { return };
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            None => self.permit = Some(more),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(budget: &Arc<BodyBudget>, address: &str) -> BodyAccount {
+        BodyAccount { budget: Arc::clone(budget), address: address.parse().ok() }
+    }
+
+    fn budget() -> Arc<BodyBudget> {
+        let limits = Limits { collected_bytes: 100, collected_bytes_per_address: 40, ..Limits::default() };
+        Arc::new(BodyBudget::new(&limits))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_takes_its_share_of_the_room_and_the_rest_is_for_others() {
+        let budget = budget();
+        let (one, other) = (account(&budget, "192.0.2.1"), account(&budget, "192.0.2.2"));
+        let mut first = one.open();
+        first.grow(30).await.unwrap();
+        let mut second = one.open();
+        assert_eq!(second.grow(20).await, Err(NoRoom(Limits::default().collect_wait)));
+        other.open().grow(40).await.unwrap();
+        let mut unknown = account(&budget, "").open();
+        unknown.grow(70).await.unwrap();
+        // Now the room of all is taken.
+        assert!(other.open().grow(1).await.is_err());
+        drop(unknown);
+        drop(first);
+        second.grow(20).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_takes_room_until_its_last_byte_is_dropped() {
+        let budget = budget();
+        let one = account(&budget, "192.0.2.1");
+        let mut room = one.open();
+        room.grow(40).await.unwrap();
+        let body = room.with(Bytes::from(vec![7; 40]));
+        let part = body.slice(3..5);
+        drop(body);
+        assert!(one.open().grow(1).await.is_err());
+        drop(part);
+        one.open().grow(40).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn addresses_without_bodies_are_forgotten() {
+        let budget = budget();
+        for number in 0..20_000_u32 {
+            let one = BodyAccount {
+                budget: Arc::clone(&budget),
+                address: Some(IpAddr::V4(number.to_be_bytes().into())),
+            };
+            one.open().grow(1).await.unwrap();
+        }
+        assert!(budget.by_address.lock().unwrap().len() <= 4 * ADDRESSES);
+    }
+}
