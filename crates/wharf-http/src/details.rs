@@ -9,7 +9,7 @@ use http::request::Parts;
 use wharf_oci::{Reference, Route};
 
 use crate::errors::ApiError;
-use crate::log::AccessEntry;
+use crate::log::{AccessEntry, LOG_FIELD_BYTES, log_field};
 
 /// The details of one request.
 #[derive(Debug, Default)]
@@ -78,11 +78,11 @@ impl Details {
     pub(crate) fn error(&mut self, error: &ApiError) {
         self.error = error.first().map(|entry| Failure {
             code: entry.code.as_str(),
-            message: entry.message.clone(),
-            detail: entry
-                .detail
-                .as_ref()
-                .map(|detail| detail.as_str().map_or_else(|| detail.to_string(), str::to_owned)),
+            message: log_field(&entry.message).to_owned(),
+            detail: entry.detail.as_ref().map(|detail| match detail.as_str() {
+                Some(text) => log_field(text).to_owned(),
+                None => log_field(&detail.to_string()).to_owned(),
+            }),
         });
     }
 
@@ -95,14 +95,14 @@ impl Details {
     pub(crate) fn tell(&self, entry: &AccessEntry) {
         let failure = self.error.as_ref();
         tracing::info!(
-            auth.user.name = entry.user.as_deref(),
+            auth.user.name = entry.user.as_deref().map(log_field),
             err.code = failure.map(|failure| failure.code),
             err.message = failure.map(|failure| failure.message.as_str()),
             err.detail = failure.and_then(|failure| failure.detail.as_deref()),
             http.request.id = &*entry.request_id,
-            http.request.method = entry.method.as_str(),
+            http.request.method = log_field(entry.method.as_str()),
             http.request.host = self.host.as_deref(),
-            http.request.uri = entry.uri.path_and_query().map(http::uri::PathAndQuery::as_str),
+            http.request.uri = entry.uri.path_and_query().map(|target| log_field(target.as_str())),
             http.request.referer = entry.referer.as_deref(),
             http.request.useragent = entry.user_agent.as_deref(),
             http.request.remoteaddr = entry.remote.map(|remote| remote.to_string()),
@@ -141,7 +141,8 @@ fn reference_text(reference: &Reference) -> String {
     }
 }
 
-/// A header's text, fit for a log.
+/// A header's text, fit for a log: no longer than a field may be, for it is in memory as long as its request.
 pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+    let value = headers.get(name)?.as_bytes();
+    Some(String::from_utf8_lossy(&value[..value.len().min(LOG_FIELD_BYTES)]).into_owned())
 }

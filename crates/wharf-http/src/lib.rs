@@ -32,7 +32,7 @@ pub use body::Body;
 pub use extra_headers::ExtraHeaders;
 pub use limits::{Limits, Options};
 pub use listener::Listener;
-pub use log::{AccessEntry, AccessLog};
+pub use log::{AccessEntry, AccessLog, LOG_FIELD_BYTES, log_field};
 pub use serve::{Drained, serve};
 pub use service::{Remote, Service, Tls};
 pub use tls::{ClientCertificates, Handshake, TlsSource, subject_of};

@@ -18,6 +18,9 @@ use wharf_core::{BoxError, Clock, SystemClock};
 use crate::body::Body;
 use crate::details::{Details, text};
 
+/// The longest field of a line of a log, in bytes, before it is escaped. All fields but times and numbers are a client's.
+pub const LOG_FIELD_BYTES: usize = 1024;
+
 /// Who writes the access log. Must not block.
 pub trait AccessLog: fmt::Debug + Send + Sync + 'static {
     /// Takes note of a request that is over.
@@ -195,4 +198,21 @@ impl Drop for LoggedBody {
 /// Whether bytes were still to come when nobody wanted them any more.
 fn record_is_cut(body: &Body) -> bool {
     body.size_hint().lower() > 0 || body.size_hint().upper().is_none()
+}
+
+/// The beginning of a client's text, as much of it as a field of a log may have.
+pub fn log_field(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LOG_FIELD_BYTES)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_a_log_is_cut_between_characters() {
+        assert_eq!(log_field("short"), "short");
+        let long = format!("{}ééé", "x".repeat(LOG_FIELD_BYTES - 1));
+        assert_eq!(log_field(&long), "x".repeat(LOG_FIELD_BYTES - 1));
+    }
 }

@@ -1,32 +1,51 @@
 //! The access log, in Apache's combined format on standard output.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::SystemTime;
 
-use wharf_http::{AccessEntry, AccessLog};
+use wharf_http::{AccessEntry, AccessLog, log_field};
 
-/// Lines that may wait for a slow reader of our output. More are dropped, and counted: a log must not stop a registry.
-const WAITING_LINES: usize = 16_384;
+/// Bytes of lines that may wait for a slow reader of our output: those of some tens of thousands of usual requests. More
+/// are dropped, and counted: a log must not stop a registry.
+const WAITING_BYTES: usize = 8 * 1024 * 1024;
+
+/// What a line takes in the queue beside its text.
+const LINE_BYTES: usize = 64;
 
 /// Writes on a thread of its own.
 #[derive(Debug)]
 pub(crate) struct StdoutLog {
-    lines: Mutex<Option<SyncSender<String>>>,
+    lines: Mutex<Option<Lines>>,
     writer: Mutex<Option<JoinHandle<()>>>,
     dropped: AtomicU64,
+}
+
+/// The end of the queue at which lines are put in.
+#[derive(Debug)]
+struct Lines {
+    sender: Sender<String>,
+    /// What the lines in the queue come to.
+    waiting_bytes: Arc<AtomicUsize>,
+}
+
+/// The end of the queue at which lines are written out.
+#[derive(Debug)]
+struct WaitingLines {
+    receiver: Receiver<String>,
+    waiting_bytes: Arc<AtomicUsize>,
 }
 
 impl StdoutLog {
     /// Starts the thread.
     #[must_use]
     pub(crate) fn start() -> Self {
-        let (sender, receiver) = mpsc::sync_channel(WAITING_LINES);
-        let writer = std::thread::spawn(move || write_lines(&receiver));
-        Self { lines: Mutex::new(Some(sender)), writer: Mutex::new(Some(writer)), dropped: AtomicU64::new(0) }
+        let (lines, waiting) = queue();
+        let writer = std::thread::spawn(move || write_lines(&waiting));
+        Self { lines: Mutex::new(Some(lines)), writer: Mutex::new(Some(writer)), dropped: AtomicU64::new(0) }
     }
 
     /// Writes out what waits, and says how many lines were dropped.
@@ -47,19 +66,58 @@ impl AccessLog for StdoutLog {
     fn record(&self, entry: &AccessEntry) {
         let line = combined(entry);
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = lines.as_ref().is_some_and(|lines| lines.try_send(line).is_ok());
+        let taken = lines.as_ref().is_some_and(|lines| lines.offer(line));
         if !taken {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
+// === impl Lines ===
+
+impl Lines {
+    /// Puts a line into the queue, if there is room for it.
+    fn offer(&self, line: String) -> bool {
+        let bytes = line.len() + LINE_BYTES;
+        let before = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let taken = before + bytes <= WAITING_BYTES && self.sender.send(line).is_ok();
+        if !taken {
+            self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        taken
+    }
+}
+
+// === impl WaitingLines ===
+
+impl WaitingLines {
+    /// The next line, waited for; `None` if there will be none.
+    fn next(&self) -> Option<String> {
+        self.receiver.recv().ok().inspect(|line| self.took(line))
+    }
+
+    /// The lines that are there.
+    fn rest(&self) -> impl Iterator<Item = String> {
+        self.receiver.try_iter().inspect(|line| self.took(line))
+    }
+
+    fn took(&self, line: &str) {
+        self.waiting_bytes.fetch_sub(line.len() + LINE_BYTES, Ordering::Relaxed);
+    }
+}
+
+fn queue() -> (Lines, WaitingLines) {
+    let (sender, receiver) = mpsc::channel();
+    let waiting_bytes = Arc::new(AtomicUsize::new(0));
+    (Lines { sender, waiting_bytes: Arc::clone(&waiting_bytes) }, WaitingLines { receiver, waiting_bytes })
+}
+
 /// Writes line by line while they come one by one, and in one go when they come in a crowd.
-fn write_lines(lines: &Receiver<String>) {
+fn write_lines(lines: &WaitingLines) {
     let mut out = io::BufWriter::new(io::stdout());
-    while let Ok(line) = lines.recv() {
+    while let Some(line) = lines.next() {
         let mut written = out.write_all(line.as_bytes());
-        for line in lines.try_iter() {
+        for line in lines.rest() {
             written = written.and_then(|()| out.write_all(line.as_bytes()));
         }
         // Whoever read our output is gone. That is no reason to stop serving.
@@ -76,7 +134,7 @@ fn combined(entry: &AccessEntry) -> String {
         "{host} - {user} [{time}] \"{method} {uri} {version:?}\" {status} {bytes} \"{referer}\" \"{agent}\"\n",
         user = entry.user.as_deref().map_or_else(|| "-".to_owned(), quoted),
         time = apache_time(entry.at),
-        method = entry.method,
+        method = log_field(entry.method.as_str()),
         uri = quoted(target(&entry.uri)),
         version = entry.version,
         status = entry.status.as_u16(),
@@ -91,9 +149,10 @@ fn target(uri: &http::Uri) -> &str {
     uri.path_and_query().map_or(uri.path(), |target| target.as_str())
 }
 
-/// A client's text, so that it cannot end its field or its line.
+/// A client's text, so that it cannot end its field or its line, and is not longer than a field may be.
 fn quoted(text: &str) -> String {
-    text.chars()
+    log_field(text)
+        .chars()
         .flat_map(|c| {
             if c == '"' || c == '\\' || c.is_control() { c.escape_default().collect() } else { vec![c] }
         })
@@ -151,5 +210,26 @@ mod tests {
         let uri = http::Uri::from_static("http://registry.example.com/v2/_catalog?n=5");
         let line = combined(&AccessEntry { uri, version: http::Version::HTTP_2, ..entry() });
         assert!(line.contains("\"GET /v2/_catalog?n=5 HTTP/2.0\""), "{line}");
+    }
+    #[test]
+    fn fields_that_clients_make_long_are_cut() {
+        let long = "x".repeat(300_000);
+        let uri = http::Uri::try_from(format!("/{}", &long[..60_000])).unwrap();
+        let method = http::Method::from_bytes(&long.as_bytes()[..60_000]).unwrap();
+        let (user, referer, user_agent) = (Some(Arc::from(long.as_str())), Some(long.clone()), Some(long));
+        let line = combined(&AccessEntry { user, method, uri, referer, user_agent, ..entry() });
+        assert!((5 * 1024..6 * 1024).contains(&line.len()), "{}", line.len());
+    }
+
+    #[test]
+    fn lines_that_no_one_reads_wait_up_to_a_number_of_bytes() {
+        let (lines, waiting) = queue();
+        let line = "x".repeat(1000);
+        let taken = (0..10_000).filter(|_| lines.offer(line.clone())).count();
+        assert_eq!(taken, WAITING_BYTES / (line.len() + LINE_BYTES));
+        assert!(waiting.next().is_some());
+        assert!(lines.offer(line.clone()) && !lines.offer(line));
+        assert_eq!(waiting.rest().count(), taken);
+        assert_eq!(waiting.waiting_bytes.load(Ordering::Relaxed), 0);
     }
 }
