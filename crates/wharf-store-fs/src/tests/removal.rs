@@ -66,7 +66,8 @@ struct Turns {
 #[derive(Debug, Default)]
 struct Stage {
     turns: Mutex<Turns>,
-    changed: Condvar,
+    /// One for each actor.
+    chosen: Vec<Condvar>,
 }
 
 struct Killed;
@@ -81,7 +82,7 @@ impl Stage {
         turns.waiting.insert(actor, step);
         self.choose(&mut turns);
         while turns.running != Some(actor) {
-            turns = self.changed.wait(turns).unwrap();
+            turns = self.chosen[actor].wait(turns).unwrap();
         }
         turns.waiting.remove(&actor);
     }
@@ -105,7 +106,7 @@ impl Stage {
         let choice = turns.script.get(turns.made.len()).map_or(0, |choice| choice % open.len());
         turns.made.push((choice, open.len()));
         turns.running = Some(open[choice]);
-        self.changed.notify_all();
+        self.chosen[open[choice]].notify_one();
     }
 
     fn acknowledged(&self) -> bool {
@@ -172,7 +173,7 @@ fn act(
 
 /// Runs the actors in one order; returns the choices that were made.
 fn run(actors: &[Actor], script: &[usize]) -> Vec<(usize, usize)> {
-    let root = tempfile::tempdir().unwrap();
+    let root = in_memory();
     let now = SystemTime::now();
     let digest = Digest::of(CONTENT);
     let place = Place::from(&Key::BlobData(&digest));
@@ -181,7 +182,8 @@ fn run(actors: &[Actor], script: &[usize]) -> Vec<(usize, usize)> {
     std::fs::write(&path, CONTENT).unwrap();
     std::fs::File::open(&path).unwrap().set_modified(now - 2 * HOUR).unwrap();
     let turns = Turns { alive: actors.len(), script: script.to_vec(), ..Turns::default() };
-    let stage = Arc::new(Stage { turns: Mutex::new(turns), changed: Condvar::new() });
+    let stage =
+        Arc::new(Stage { turns: Mutex::new(turns), chosen: actors.iter().map(|_| Condvar::new()).collect() });
     let outcomes: Vec<Option<Outcome>> = std::thread::scope(|scope| {
         let threads = actors.iter().enumerate().map(|(index, actor)| {
             let (stage, place) = (Arc::clone(&stage), place.clone());
@@ -212,6 +214,12 @@ fn run(actors: &[Actor], script: &[usize]) -> Vec<(usize, usize)> {
     };
     assert!(there || !stage.acknowledged(), "it was acknowledged and is gone: {}", story());
     made
+}
+
+/// A folder on no disk, where there is one: nothing here is about what stays.
+fn in_memory() -> TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
 /// The next order in which something is different; `None` after the last.
