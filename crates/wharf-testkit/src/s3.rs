@@ -179,7 +179,7 @@ impl S3Server {
         self.front.gates().hold_after(agent, requests);
     }
 
-    /// Waits until a request of the client waits.
+    /// Waits until a request of the client waits, and those that passed before it are answered.
     pub async fn held(&self, agent: &str) {
         self.front.gates().held(agent).await;
     }

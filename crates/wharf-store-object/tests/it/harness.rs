@@ -42,7 +42,15 @@ impl Server {
             static NEXT: AtomicU64 = AtomicU64::new(0);
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             options.rootdirectory = format!("/{}/{number}", std::process::id());
-            options.regionendpoint = Some(server);
+            // A key and its secret may be in the address, as a URL has them: `http://key:secret@127.0.0.1:9000`.
+            let (scheme, rest) = server.split_once("://").unwrap();
+            if let Some((key, host)) = rest.split_once('@') {
+                let (key, secret) = key.split_once(':').unwrap();
+                (options.accesskey, options.secretkey) = (Some(key.into()), Some(secret.into()));
+                options.regionendpoint = Some(format!("{scheme}://{host}"));
+            } else {
+                options.regionendpoint = Some(server);
+            }
         }
         Self { s3, options }
     }

@@ -1,6 +1,7 @@
 //! What is removed on a condition is absent, by DELETE or by an empty object; where neither is possible, nothing is removed.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use wharf_oci::{Algorithm, Digest, Reference, RepositoryName, Tag};
@@ -10,12 +11,11 @@ use wharf_store::{
     RemoveOutcome, TagWrite,
 };
 use wharf_store_object::BucketStore;
-use wharf_testkit::s3::{BUCKET, Operation};
+use wharf_testkit::s3::{BUCKET, Fault, Operation, Rule};
 
 use crate::harness::{Server, scratch};
 
-const CHANGE: Change<'static> =
-    Change { actor: None, request_id: "r1", at: std::time::SystemTime::UNIX_EPOCH };
+const CHANGE: Change<'static> = Change { actor: None, request_id: "r1", at: SystemTime::UNIX_EPOCH };
 
 const ONE: Bytes = Bytes::from_static(b"one");
 
@@ -50,9 +50,7 @@ async fn where_delete_takes_no_condition_an_empty_object_is_absent_everywhere() 
         let is = PutIf::Is(Bytes::new());
         assert_eq!(Objects::put(&store, &key, ONE, is).await.unwrap(), PutOutcome::Refused);
         assert!(!Objects::remove(&store, &key).await.unwrap());
-        assert!(
-            !store.renew(&key, std::time::SystemTime::UNIX_EPOCH, std::time::Duration::ZERO).await.unwrap()
-        );
+        assert!(!store.renew(&key, SystemTime::UNIX_EPOCH, Duration::ZERO).await.unwrap());
     }
     let dir = Dir::Tags(&repository);
     for limit in 1..4 {
@@ -144,4 +142,61 @@ async fn an_object_too_large_for_a_fact_is_not_read() {
     server.s3.put(BUCKET, &store.key(&key), vec![b'x'; (32 << 20) + 1]);
     let error = Objects::get(&store, &key).await.unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_delete_that_fails_at_any_request_leaves_no_gap_and_can_be_repeated() {
+    for deletes_take_conditions in [true, false] {
+        let mut server = Server::start();
+        // Every fault is seen by the store's caller.
+        server.options.retry_deadline = Duration::ZERO;
+        if !deletes_take_conditions {
+            server.s3.ignore_conditions_of_deletes();
+        }
+        let store = server.store();
+        store.cloud().conditions().await.unwrap();
+        let metadata = LayoutMetadata::new(Arc::new(store));
+        for fault in [Fault::ResetBefore, Fault::ResetAfter, Fault::Internal] {
+            let requests = fail_a_delete_everywhere(&server, &metadata, fault).await;
+            assert!((8..30).contains(&requests), "{requests} requests");
+        }
+    }
+}
+
+/// Deletes a manifest with two tags for each request that the delete has, which then fails; returns how many there are.
+async fn fail_a_delete_everywhere(server: &Server, metadata: &LayoutMetadata, fault: Fault) -> usize {
+    let digest = Digest::of(b"manifest");
+    let tags: Vec<Tag> = ["v1", "v2"].map(|tag| tag.parse().unwrap()).into();
+    let writes: Vec<TagWrite> =
+        tags.iter().map(|tag| TagWrite { tag: tag.clone(), expect: Expect::Any }).collect();
+    let facts = ManifestFacts { digest: &digest, references: &[], subject: None, tags: &writes };
+    for request in 1.. {
+        let repository: RepositoryName = format!("acme/app{request}").parse().unwrap();
+        metadata.put_manifest(&CHANGE, &repository, &facts).await.unwrap();
+        let failed = server.s3.failed();
+        server.s3.fail(Rule::nth(request, fault));
+        let deleted = metadata.delete_manifest(&CHANGE, &repository, &digest, None).await;
+        server.s3.heal();
+        let by_digest = metadata.manifest(&repository, &Reference::Digest(digest)).await.unwrap();
+        for tag in &tags {
+            let meant = metadata.manifest(&repository, &Reference::Tag(tag.clone())).await.unwrap();
+            assert!(
+                meant.is_none() || by_digest.is_some(),
+                "{fault:?} at {request}: a tag without its manifest"
+            );
+        }
+        if deleted.is_err() {
+            let _ = metadata.delete_manifest(&CHANGE, &repository, &digest, None).await.unwrap();
+        }
+        assert_eq!(metadata.manifest(&repository, &Reference::Digest(digest)).await.unwrap(), None);
+        // It comes back without its tags.
+        let alone = ManifestFacts { tags: &[], ..facts };
+        metadata.put_manifest(&CHANGE, &repository, &alone).await.unwrap();
+        let left = metadata.tags(&repository, None, 10).await.unwrap().items;
+        assert!(left.is_empty(), "{fault:?} at {request}: {left:?}");
+        if server.s3.failed() == failed {
+            return request - 1;
+        }
+    }
+    unreachable!("a delete has an end")
 }

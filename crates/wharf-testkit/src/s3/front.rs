@@ -85,7 +85,7 @@ impl Front {
         let asked = Asked::of(request.method(), request.uri(), request.headers());
         let agent = request.headers().get(http::header::USER_AGENT).and_then(|agent| agent.to_str().ok());
         let agent = agent.unwrap_or_default().to_owned();
-        self.gates.pass(&agent).await;
+        let _passed = self.gates.pass(&agent).await;
         let fault = self.faults.strike(&asked);
         let seen = self.log.add(asked, agent, request.uri().query().unwrap_or_default());
         let latency = Duration::from_micros(self.latency_micros.load(Ordering::Relaxed));

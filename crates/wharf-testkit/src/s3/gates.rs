@@ -16,7 +16,13 @@ struct Gate {
     come: usize,
     /// Requests that may pass.
     allowed: usize,
+    /// Requests that have passed and were answered.
+    answered: usize,
 }
+
+/// A request that has passed; dropped when it is answered.
+#[derive(Debug)]
+pub(super) struct Passed(Option<watch::Sender<Gate>>);
 
 // === impl Gates ===
 
@@ -27,7 +33,7 @@ impl Gates {
 
     /// From now on so many requests of the client pass, and the next ones wait.
     pub(super) fn hold_after(&self, agent: &str, requests: usize) {
-        let (gate, _) = watch::channel(Gate { come: 0, allowed: requests });
+        let (gate, _) = watch::channel(Gate { allowed: requests, ..Gate::default() });
         self.all().insert(agent.to_owned(), gate);
     }
 
@@ -38,23 +44,32 @@ impl Gates {
         }
     }
 
-    /// Waits until a request of the client waits.
+    /// Waits until a request of the client waits, and those that passed before it are answered.
     pub(super) async fn held(&self, agent: &str) {
         let gate = self.all().get(agent).map(watch::Sender::subscribe);
         if let Some(mut gate) = gate {
             // The sender goes when it is released, and then nothing waits any more.
-            let _ = gate.wait_for(|gate| gate.come > gate.allowed).await;
+            let _ = gate.wait_for(|gate| gate.come > gate.allowed && gate.answered == gate.allowed).await;
         }
     }
 
     /// Waits until a request of the client may be looked at.
-    pub(super) async fn pass(&self, agent: &str) {
-        let (turn, mut gate) = {
+    pub(super) async fn pass(&self, agent: &str) -> Passed {
+        let (turn, sender) = {
             let all = self.all();
-            let Some(gate) = all.get(agent) else { return };
+            let Some(gate) = all.get(agent) else { return Passed(None) };
             gate.send_modify(|gate| gate.come += 1);
-            (gate.borrow().come, gate.subscribe())
+            (gate.borrow().come, gate.clone())
         };
-        let _ = gate.wait_for(|gate| turn <= gate.allowed).await;
+        let _ = sender.subscribe().wait_for(|gate| turn <= gate.allowed).await;
+        Passed(Some(sender))
+    }
+}
+
+impl Drop for Passed {
+    fn drop(&mut self) {
+        if let Some(gate) = &self.0 {
+            gate.send_modify(|gate| gate.answered += 1);
+        }
     }
 }
