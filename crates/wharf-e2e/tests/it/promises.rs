@@ -236,7 +236,12 @@ async fn assert_every_failure_is_answered(backend: Backend) {
                 let world = World::new(backend).await;
                 world.faults.fail_once_after(call, number);
                 let answer = answer((row.request)(&world)).await;
-                assert_eq!(answer, row.answer(call, number), "{}, where {call:?} {number} fails", row.what);
+                assert_eq!(
+                    answer,
+                    row.answer(backend, call, number),
+                    "{}, where {call:?} {number} fails",
+                    row.what
+                );
             }
         }
     }
