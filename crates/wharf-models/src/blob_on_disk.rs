@@ -120,7 +120,7 @@ pub struct Parts {
     /// After how many failed attempts, at `data`, aside, at `data` and so on, a reader answers that the blob is absent. Each
     /// remover at work may cost it two.
     pub reader_attempts: u8,
-    /// The same of a holder. A publisher may cost it an attempt, too.
+    /// The same of a holder: at `data`, aside, at `data` and so on. A publisher may cost it an attempt, too.
     pub holder_attempts: u8,
     /// How a remover puts back a young file. Each way is right.
     pub put_back: PutBack,
@@ -146,8 +146,8 @@ impl Default for Parts {
             verify_name: true,
             verify_young: true,
             link_back: true,
-            reader_attempts: 5,
-            holder_attempts: 5,
+            reader_attempts: 7,
+            holder_attempts: 7,
             put_back: PutBack::Rename,
             see_before_unlink: true,
         }
@@ -199,6 +199,15 @@ impl Protocol for BlobOnDisk {
                 let next = Reader::open_aside(search, aside, rest, folder, parts);
                 vec![Outcome { shared: folder.clone(), next: next.map(Role::Reader) }]
             }),
+            // The folder may be gone, too.
+            Role::Holder(Holder::ReadFolder(search)) if folder.is_empty() => {
+                let next = [Holder::Refuse(search), Holder::Find(search.failed())];
+                next.map(|next| Outcome { shared: folder.clone(), next: Some(Role::Holder(next)) }).into()
+            }
+            Role::Reader(Reader::ReadFolder(search)) if folder.is_empty() => {
+                let next = [Reader::Refuse(search), search.go_on(parts, Reader::OpenData)];
+                next.map(|next| Outcome { shared: folder.clone(), next: Some(Role::Reader(next)) }).into()
+            }
             Role::Publisher(at) => Outcome::only(folder, |folder| at.step(folder, me).map(Role::Publisher)),
             Role::Holder(at) => Outcome::only(folder, |folder| at.step(folder, parts).map(Role::Holder)),
             Role::Remover(at) => {
@@ -250,6 +259,11 @@ impl Folder {
 
     fn renew(&mut self, file: File) {
         self.old &= !(1 << file);
+    }
+
+    /// Whether there is no file: the remover that unlinked the last one may have removed the folder.
+    fn is_empty(&self) -> bool {
+        self.data.is_none() && self.list() == 0
     }
 
     /// What a listing finds aside.

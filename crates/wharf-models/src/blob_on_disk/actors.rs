@@ -332,12 +332,12 @@ impl Search {
     }
 
     /// After a failed attempt.
-    fn failed(self) -> Self {
+    pub(super) fn failed(self) -> Self {
         Self { attempts: self.attempts + 1, ..self }
     }
 
     /// After a reader's failed attempt: the next one, or the answer that the blob is absent.
-    fn go_on(self, parts: &Parts, next: fn(Self) -> Reader) -> Reader {
+    pub(super) fn go_on(self, parts: &Parts, next: fn(Self) -> Reader) -> Reader {
         let search = self.failed();
         if search.attempts < parts.reader_attempts { next(search) } else { Reader::Refuse(search) }
     }

@@ -114,6 +114,12 @@ fn a_holder_with_three_attempts_refuses_a_blob_that_is_published_and_removed_bes
 }
 
 #[test]
+fn a_holder_with_five_attempts_refuses_a_blob_beside_a_publisher_and_two_removers() {
+    breaks([P, H, K, R, Q], Parts { holder_attempts: 5, ..Parts::default() }, MISSED);
+    holds([P, H, K, R, Q]);
+}
+
+#[test]
 fn a_remover_may_put_back_by_a_link_where_it_cannot_by_a_rename() {
     let parts = Parts { put_back: PutBack::Link, ..Parts::default() };
     expect::holds(BlobOnDisk::new(vec![P, H, K, R], parts));
