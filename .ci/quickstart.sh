@@ -54,7 +54,7 @@ clean_up() {
 
 # A newcomer's machine has no configuration. Where one is installed (Debian's package of the older registry brings one),
 # the rest runs in a mount namespace of its own in which its folder is empty.
-for config in /etc/distribution/config.yml /etc/docker/registry/config.yml; do
+for config in /etc/distribution/config.yml /etc/docker/registry/config.yml /usr/share/wharf/default.yml; do
   if [[ -e "$config" ]]; then
     folder=$(dirname "$config")
     say "$config is there; going on without sight of it"

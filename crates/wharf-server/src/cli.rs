@@ -84,8 +84,8 @@ enum AccessCommand {
 
 #[derive(Debug, Args)]
 struct File {
-    /// The configuration; without it $REGISTRY_CONFIGURATION_PATH, /etc/distribution/config.yml,
-    /// /etc/docker/registry/config.yml, or built-in defaults
+    /// The configuration; without it $REGISTRY_CONFIGURATION_PATH, the one of /etc/distribution/config.yml and
+    /// /etc/docker/registry/config.yml that exists, /usr/share/wharf/default.yml, or built-in defaults
     #[arg(value_name = "config.yml")]
     path: Option<PathBuf>,
 }
@@ -119,7 +119,7 @@ pub fn run(
     environment: impl IntoIterator<Item = (String, String)>,
     terminal: &mut Terminal<'_>,
 ) -> io::Result<Outcome> {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = expand(arguments.into_iter().collect());
     let program = arguments.first().map_or(NAME.into(), |program| program.to_string_lossy().into_owned());
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -141,6 +141,22 @@ pub fn run(
         Some(Command::GarbageCollect { .. }) => garbage_collect(terminal).map(Outcome::Exit),
         Some(Command::Completion { shell }) => completion(shell, terminal).map(Outcome::Exit),
     }
+}
+
+/// Applies the rules of the entry point of the older images, where `docker run IMAGE config.yml` serves a file, and
+/// `docker run IMAGE registry serve` names the program again.
+fn expand(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let names_program = |argument: &OsString| Path::new(argument).file_name() == Some(NAME.as_ref());
+    if arguments.get(1).is_some_and(names_program) {
+        arguments.remove(1);
+    }
+    let is_file = |argument: &OsString| {
+        [&b".yml"[..], b".yaml"].iter().any(|end| argument.as_encoded_bytes().ends_with(end))
+    };
+    if arguments.get(1).is_some_and(is_file) {
+        arguments.insert(1, "serve".into());
+    }
+    arguments
 }
 
 fn usage(error: &clap::Error, terminal: &mut Terminal<'_>) -> io::Result<u8> {

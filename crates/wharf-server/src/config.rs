@@ -244,7 +244,7 @@ impl Config {
         unknown_keys: UnknownKeys,
     ) -> Result<Self, Vec<ConfigError>> {
         let variables: Vec<(String, String)> = environment.into_iter().collect();
-        let source = Source::find(argument, &variables);
+        let source = Source::find(argument, &variables).map_err(|error| vec![error])?;
         let text = source.read().map_err(|error| vec![error])?;
         Self::parse(source, &text, &variables, unknown_keys)
     }
@@ -264,7 +264,7 @@ impl Config {
             return Err(findings.errors);
         };
         environment::overlay(&mut root, variables, &mut findings);
-        if source == Source::BuiltIn {
+        if source.is_default() {
             environment::prefer_named_driver(&mut root);
         }
         judge::judge(&root, &mut findings);

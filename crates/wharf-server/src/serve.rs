@@ -20,6 +20,10 @@ use crate::{access, banner, listen, logging, memory, open_files, wiring};
 #[must_use]
 pub fn run(config: Config) -> ExitCode {
     logging::start(&config.log);
+    // The banner says that there is no file.
+    if config.source != Source::BuiltIn {
+        tracing::info!(path = %config.source, "using configuration");
+    }
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }

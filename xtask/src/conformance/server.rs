@@ -19,7 +19,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How long one answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 /// What a registry reads when it is given no config. Where one exists, "no config" is not what the run would see.
-const SYSTEM_CONFIGS: &[&str] = &["/etc/distribution/config.yml", "/etc/docker/registry/config.yml"];
+const SYSTEM_CONFIGS: &[&str] =
+    &["/etc/distribution/config.yml", "/etc/docker/registry/config.yml", "/usr/share/wharf/default.yml"];
 
 /// What the registry is told.
 #[derive(Debug)]

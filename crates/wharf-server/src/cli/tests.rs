@@ -57,6 +57,18 @@ fn serve_hands_over_the_configuration() {
 }
 
 #[test]
+fn arguments_of_the_older_images_entry_point_are_understood() {
+    for arguments in [&[MINIMAL][..], &["registry", "serve", MINIMAL], &["/bin/registry", MINIMAL]] {
+        assert_eq!(run_it(arguments, &[]), (None, String::new(), String::new()), "{arguments:?}");
+    }
+    let (code, _, err) = run_it(&["/no/such/config.yaml"], &[]);
+    assert_eq!(code, Some(1));
+    assert!(err.starts_with("error: /no/such/config.yaml: cannot be read"), "{err}");
+    let (code, out, _) = run_it(&["registry"], &[]);
+    assert!(code == Some(0) && out.contains("Usage: registry"), "{out}");
+}
+
+#[test]
 fn serve_names_a_file_it_cannot_read() {
     let (code, out, err) = run_it(&["serve", "/no/such/config.yml"], &[]);
     assert_eq!((code, out.as_str()), (Some(1), ""));

@@ -15,6 +15,19 @@ pub enum ConfigError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// Both places in which an operator's file is searched have one.
+    #[error(
+        "{} and {} both exist, and only one can be used: remove one, or pass one as the argument or in \
+         REGISTRY_CONFIGURATION_PATH",
+        first.display(),
+        second.display()
+    )]
+    TwoFiles {
+        /// Where version 3 has it.
+        first: PathBuf,
+        /// Where version 2 has it.
+        second: PathBuf,
+    },
     /// The file is not YAML.
     #[error("{at}: {message}")]
     Malformed {

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use wharf_testkit::deadline::eventually;
 use wharf_testkit::process::run_to_failure;
 
-use crate::running::{Sections, addr, registry, start, write_config};
+use crate::running::{Sections, addr, failure, registry, start, write_config};
 
 #[test]
 fn a_port_that_is_taken_is_one_line() {
@@ -19,7 +19,7 @@ fn a_port_that_is_taken_is_one_line() {
 
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
-        output.said(),
+        failure(&output),
         format!(
             "error: could not listen on {address}; http.addr (REGISTRY_HTTP_ADDR) chooses another address: \
              Address already in use (os error 98)\n"

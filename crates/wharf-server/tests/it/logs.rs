@@ -35,3 +35,16 @@ fn the_limit_of_open_files_is_raised() {
     running.wait_for_log("raised the limit of open files");
     running.wait_for_log("from=256");
 }
+
+#[test]
+fn the_first_line_of_the_log_names_the_configuration() {
+    let more = "unknownkey: 1";
+    let running = start(Sections { more, ..Sections::default() });
+
+    let log = running.stop_and_tell();
+
+    let first = log.lines().next().unwrap();
+    assert!(first.contains("level=info") && first.contains("msg=\"using configuration\""), "{log}");
+    assert!(first.contains("/config.yml"), "{log}");
+    assert!(log.contains("unknown key"), "{log}");
+}

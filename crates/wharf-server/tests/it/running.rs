@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use wharf_testkit::process::{Child, free_address};
+use wharf_testkit::process::{Child, Output, free_address};
 use wharf_testkit::wire::Server;
 
 /// How long a start or an end may take on a machine that compiles beside it.
@@ -70,6 +70,15 @@ pub(crate) fn registry(config: &str) -> Command {
     let script = r#"echo $$ > "$1.pid"; ulimit -Sn 256; exec "$0" serve "$1""#;
     command.args(["-c", script, env!("CARGO_BIN_EXE_registry"), config]).env_clear();
     command
+}
+
+/// All output of a start that failed, after the first line of the log, which names the configuration.
+#[track_caller]
+pub(crate) fn failure(output: &Output) -> String {
+    let said = output.said();
+    let (first, rest) = said.split_once('\n').unwrap();
+    assert!(first.contains("using configuration"), "{said}");
+    rest.to_owned()
 }
 
 /// An address as it stands in a file.

@@ -8,7 +8,7 @@ use std::process::{self, Command, Stdio};
 
 use wharf_testkit::process::{Child, run_to_failure};
 
-use crate::running::{LIMIT, Sections, addr, registry, write_config};
+use crate::running::{LIMIT, Sections, addr, failure, registry, write_config};
 
 /// The answer to `GET /v2/`.
 fn ask(mut stream: impl Read + Write) -> String {
@@ -51,7 +51,7 @@ fn a_file_in_the_place_of_the_socket_is_left_alone() {
     assert_eq!(output.status.code(), Some(1));
     let path = path.display();
     assert_eq!(
-        output.said(),
+        failure(&output),
         format!(
             "error: could not listen on unix:{path}; http.addr chooses another path: \
              there is something that is not a socket\n"
@@ -106,5 +106,5 @@ fn more_than_one_socket_of_systemd_is_an_error() {
     let output = run_to_failure(&mut activated(&config, 2));
 
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(output.said(), "error: systemd passed 2 sockets (LISTEN_FDS); expected one\n");
+    assert_eq!(failure(&output), "error: systemd passed 2 sockets (LISTEN_FDS); expected one\n");
 }

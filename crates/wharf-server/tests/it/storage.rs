@@ -9,7 +9,7 @@ use wharf_testkit::images::Blob;
 use wharf_testkit::process::{free_address, run_to_failure};
 use wharf_testkit::push;
 
-use crate::running::{Running, Sections, registry, serve, start, write_config};
+use crate::running::{Running, Sections, failure, registry, serve, start, write_config};
 
 /// A registry on a bucket at a port where nobody listens.
 fn on_a_bucket_that_is_away(more: &str) -> Running {
@@ -84,7 +84,7 @@ fn a_key_for_cloudfront_that_cannot_be_read_is_one_line() {
         assert_eq!(output.status.code(), Some(1));
         let file = key.display();
         assert_eq!(
-            output.said(),
+            failure(&output),
             format!("error: middleware cloudfront, the file of privatekey, {file}: {expected}\n")
         );
     };

@@ -51,6 +51,18 @@ fn variables_are_laid_over_the_built_in_defaults() {
 }
 
 #[test]
+fn a_driver_in_a_variable_replaces_that_of_the_packages_file_and_of_no_other() {
+    let text =
+        "version: 0.1\nstorage: {filesystem: {rootdirectory: /var/lib/registry}}\nhttp: {addr: ':5000'}\n";
+    let variables = [("REGISTRY_STORAGE_S3", "{bucket: images, region: eu-central-1}")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let load = |path: &str| Config::parse(Source::File(path.into()), text, &variables, UnknownKeys::Warn);
+    assert_eq!(load("/usr/share/wharf/default.yml").unwrap().storage.driver.location(), "s3://images/");
+    let errors = load("/etc/docker/registry/config.yml").unwrap_err();
+    assert!(errors[0].to_string().contains("expected exactly one storage driver"), "{errors:?}");
+}
+
+#[test]
 fn every_key_that_works_is_read() {
     let config = config(
         "\

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wharf_testkit::process::{free_address, run_to_failure};
 use wharf_testkit::tls::Authority;
 
-use crate::running::{Sections, addr, registry, start, write_config};
+use crate::running::{Sections, addr, failure, registry, start, write_config};
 
 use super::{World, section, write};
 
@@ -42,7 +42,7 @@ fn files_that_are_not_there_are_one_line() {
     assert_eq!(output.status.code(), Some(1));
     let path = scratch.path().join("tls.crt");
     assert_eq!(
-        output.said(),
+        failure(&output),
         format!(
             "error: http.tls.certificate: {} cannot be read: No such file or directory (os error 2)\n",
             path.display()
