@@ -25,8 +25,12 @@ const ASIDE: &str = ".removing-";
 /// How often a holder begins anew because its file was moved under its hands. Each time another process made progress.
 const HOLD_ATTEMPTS: usize = 32;
 
-/// How often a reader looks for a file that was moved between two of its looks. One remover can hide it once.
-const READ_ROUNDS: usize = 3;
+/// How often a reader or a holder looks both aside and at the name before it finds a blob absent.
+///
+/// Each remover that once found the blob old may move it between two looks, and so may a publisher for a holder. A reader
+/// misses nothing beside three removers, a holder nothing beside three, or two and a publisher. Collectors take turns, so a
+/// second remover is one that was paused.
+const SEARCH_ROUNDS: usize = 3;
 
 impl Disk {
     /// Removes the file of `place` if it was not written or renewed since `than`; returns whether it did.
@@ -43,20 +47,20 @@ impl Disk {
     }
 
     fn remove_old(&self, path: &Path, than: SystemTime) -> io::Result<bool> {
-        self.step("first look");
+        self.step("stat data");
         let meta = std::fs::metadata(path)?;
         if !meta.is_file() || meta.modified()? >= than {
             return Ok(false);
         }
         let aside = aside_of(path);
-        self.step("rename");
+        self.step("rename aside");
         std::fs::rename(path, &aside)?;
-        self.step("look");
+        self.step("reopen aside");
         // Opened anew, so that a network file system asks its server.
         let modified = File::open(&aside).and_then(|file| file.metadata()?.modified());
         match absent_as_none(modified) {
             Ok(Some(modified)) if modified < than => {
-                self.step("unlink");
+                self.step("unlink aside");
                 let unlinked = absent_as_none(std::fs::remove_file(&aside))?.is_some();
                 // A holder may have given it its name back before that.
                 Ok(unlinked && !path.try_exists()?)
@@ -80,17 +84,17 @@ impl Disk {
                 None => return Ok(()),
             },
         }
-        self.step("unlink");
+        self.step("unlink aside");
         absent_as_none(std::fs::remove_file(aside)).map(drop)
     }
 
     /// Puts back what removers that are gone have left aside at `path`: a file is unlinked there only after it was seen.
     pub(super) fn put_all_back(&self, path: &Path) -> io::Result<()> {
-        self.step("see");
+        self.step("readdir");
         for aside in asides(path)? {
             self.step("link back");
             if absent_as_none(link(&aside, path))?.is_some() {
-                self.step("unlink");
+                self.step("unlink aside");
                 absent_as_none(std::fs::remove_file(&aside))?;
             }
         }
@@ -113,20 +117,22 @@ impl Disk {
     pub(crate) fn open_blob(&self, relative: &str) -> Result<Option<File>> {
         let path = self.path(relative);
         let open = || -> io::Result<Option<File>> {
-            for _ in 0..READ_ROUNDS {
-                self.step("data");
+            for _ in 0..SEARCH_ROUNDS {
+                self.step("open data");
                 if let Some(file) = absent_as_none(File::open(&path))? {
                     return Ok(Some(file));
                 }
-                self.step("aside");
-                let Some(asides) = absent_as_none(list_asides(&path))? else { break };
+                self.step("readdir");
+                // A folder that is gone had no file.
+                let Some(asides) = absent_as_none(list_asides(&path))? else { return Ok(None) };
                 for aside in asides {
+                    self.step("open aside");
                     if let Some(file) = absent_as_none(File::open(aside))? {
                         return Ok(Some(file));
                     }
                 }
             }
-            self.step("data");
+            self.step("open data");
             absent_as_none(File::open(&path))
         };
         open().map_err(|source| failed("open", &path, source))
@@ -170,16 +176,16 @@ impl Disk {
         older_than: Duration,
         now: SystemTime,
     ) -> io::Result<Renewed> {
-        self.step("open");
+        self.step("open data");
         let Some(file) = absent_as_none(File::open(path))? else { return self.bring_back(path, place) };
-        self.step("age");
+        self.step("stat data");
         let meta = file.metadata()?;
         if now.duration_since(meta.modified()?).unwrap_or_default() > older_than {
-            self.step("renew");
+            self.step("utimes");
             touch(&file, now)?;
         }
         // Also if it was young: another holder may have made it so, too late for a remover's look.
-        self.step("verify");
+        self.step("verify name");
         match absent_as_none(std::fs::metadata(path))? {
             Some(there) if (there.dev(), there.ino()) == (meta.dev(), meta.ino()) => {
                 Ok(Renewed::Held(Arc::new(file), meta))
@@ -190,19 +196,26 @@ impl Disk {
 
     /// Gives what lies aside its name again. The caller begins anew.
     fn bring_back(&self, path: &Path, place: &Place) -> io::Result<Renewed> {
-        if place.removed_aside {
-            self.step("aside");
-            let asides = asides(path)?;
-            for aside in &asides {
-                self.step("back");
-                absent_as_none(link(aside, path))?;
+        // Nothing else is moved aside.
+        let rounds = if place.removed_aside { SEARCH_ROUNDS } else { 1 };
+        for _ in 0..rounds {
+            if place.removed_aside {
+                self.step("readdir");
+                let Some(asides) = absent_as_none(list_asides(path))? else { return Ok(Renewed::Gone) };
+                for aside in &asides {
+                    self.step("link back");
+                    absent_as_none(link(aside, path))?;
+                }
+                if !asides.is_empty() {
+                    return Ok(Renewed::Moved);
+                }
             }
-            if !asides.is_empty() {
+            self.step("find data");
+            if path.try_exists()? {
                 return Ok(Renewed::Moved);
             }
         }
-        self.step("again");
-        Ok(if path.try_exists()? { Renewed::Moved } else { Renewed::Gone })
+        Ok(Renewed::Gone)
     }
 
     /// Syncs what this process has not itself brought to disk: who made it may not have come to that.

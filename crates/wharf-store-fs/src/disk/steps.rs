@@ -1,4 +1,4 @@
-//! Where a test may stop what runs on a disk, between any two of its steps.
+//! Where a test may stop what runs on a disk, between any two of its steps. They have the names of the model's.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

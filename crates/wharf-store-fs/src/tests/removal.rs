@@ -1,12 +1,19 @@
 //! Removing a blob beside those who publish, rely on and read it: every order of their steps, on files.
 //!
 //! Each process runs on a thread of its own and stops before each of its steps until it is its turn. All orders are tried,
-//! or, where there are too many, some of all kinds; which is the same each time.
+//! or, where there are too many, some of all kinds; which is the same each time. What they do is compared with the model.
 
-use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex};
+mod model;
+mod stage;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use wharf_models::blob_on_disk::step;
+use wharf_models::replay::{ActorRecorder, ENDED, KILLED, Recorder, Trace};
+
+use self::stage::{Choice, Stage};
 use super::*;
 use crate::ProcessLocks;
 use crate::disk::{Disk, Place, Sweep, Write};
@@ -46,133 +53,119 @@ enum Outcome {
     /// It was not there.
     Absent,
     Done,
-    /// It was there for a client when this reader began, and was not found.
+    /// It had been acknowledged when this reader or holder began, and was not found.
     Missed,
 }
 
-/// Whose turn it is, and what was chosen so far.
-#[derive(Debug, Default)]
-struct Turns {
-    /// Actors that wait before a step.
-    waiting: BTreeMap<usize, &'static str>,
-    running: Option<usize>,
-    alive: usize,
-    /// The choices to be made first, and how many there were at each point.
-    script: Vec<usize>,
-    made: Vec<(usize, usize)>,
-    acknowledged: bool,
+/// What happened in one order.
+struct Run {
+    order: Vec<Choice>,
+    outcomes: Vec<Option<Outcome>>,
+    trace: Trace,
 }
 
-#[derive(Debug, Default)]
-struct Stage {
-    turns: Mutex<Turns>,
-    /// One for each actor.
-    chosen: Vec<Condvar>,
-}
-
+/// Stops a thread as a kill stops a process.
 struct Killed;
 
-impl Stage {
-    /// Waits for this actor's turn.
-    fn wait(&self, actor: usize, step: &'static str) {
-        let mut turns = self.turns.lock().unwrap();
-        if turns.running == Some(actor) {
-            turns.running = None;
-        }
-        turns.waiting.insert(actor, step);
-        self.choose(&mut turns);
-        while turns.running != Some(actor) {
-            turns = self.chosen[actor].wait(turns).unwrap();
-        }
-        turns.waiting.remove(&actor);
-    }
-
-    fn leave(&self, actor: usize, acknowledged: bool) {
-        let mut turns = self.turns.lock().unwrap();
-        turns.alive -= 1;
-        turns.acknowledged |= acknowledged;
-        if turns.running == Some(actor) {
-            turns.running = None;
-        }
-        self.choose(&mut turns);
-    }
-
-    /// When all wait, one is chosen.
-    fn choose(&self, turns: &mut Turns) {
-        if turns.running.is_some() || turns.waiting.len() < turns.alive || turns.alive == 0 {
-            return;
-        }
-        let open: Vec<usize> = turns.waiting.keys().copied().collect();
-        let choice = turns.script.get(turns.made.len()).map_or(0, |choice| choice % open.len());
-        turns.made.push((choice, open.len()));
-        turns.running = Some(open[choice]);
-        self.chosen[open[choice]].notify_one();
-    }
-
-    fn acknowledged(&self) -> bool {
-        self.turns.lock().unwrap().acknowledged
-    }
-}
-
-/// One process on `root`, whose steps wait for their turn.
-fn disk(root: &std::path::Path, stage: &Arc<Stage>, actor: usize, killed_at: usize) -> Arc<Disk> {
-    let disk = Disk::open(root.to_owned(), Fsync::None, ProcessLocks::Detect).unwrap();
-    let (stage, steps) = (Arc::clone(stage), std::sync::atomic::AtomicUsize::new(0));
-    disk.steps.hook(move |step| {
-        stage.wait(actor, step);
-        if steps.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == killed_at {
-            std::panic::resume_unwind(Box::new(Killed));
-        }
-    });
-    Arc::new(disk)
-}
-
-fn act(
+/// An actor with its process, whose steps wait for their turn and are recorded.
+struct Process {
     actor: Actor,
-    disk: &Arc<Disk>,
-    stage: &Stage,
     index: usize,
-    place: &Place,
-    now: SystemTime,
-) -> Outcome {
-    match actor {
-        Actor::Publisher => {
-            let write = Write {
-                place: place.clone(),
-                bytes: Bytes::from_static(CONTENT),
-                condition: wharf_store::PutIf::Any,
-            };
-            stage.wait(index, "rename");
-            disk.write(write).unwrap();
-            Outcome::Relied
-        }
-        Actor::Holder => match disk.renew(place, HOUR / 2, now).unwrap() {
-            true => Outcome::Relied,
-            false => Outcome::Absent,
-        },
-        Actor::Remover | Actor::KilledRemover(_) => {
-            disk.remove_if_older(place, now - HOUR).unwrap();
-            Outcome::Done
-        }
-        Actor::Sweep => {
-            let mut sweep = Sweep::new(disk, now - HOUR);
-            while sweep.step(disk).unwrap() {}
-            Outcome::Done
-        }
-        Actor::Reader => {
-            stage.wait(index, "start");
-            let owed = stage.acknowledged();
-            match disk.open_blob(&place.path).unwrap() {
-                Some(_) => Outcome::Relied,
-                None if owed => Outcome::Missed,
-                None => Outcome::Absent,
+    stage: Arc<Stage>,
+    recorder: ActorRecorder,
+    disk: Arc<Disk>,
+    /// How many the disk has come to.
+    steps: Arc<AtomicUsize>,
+}
+
+// === impl Process ===
+
+impl Process {
+    fn new(
+        actors: &[Actor],
+        index: usize,
+        root: &std::path::Path,
+        stage: &Arc<Stage>,
+        recorder: &Recorder,
+    ) -> Self {
+        let (actor, recorder) = (actors[index], recorder.actor(model::name(actors, index)));
+        let disk = Disk::open(root.to_owned(), Fsync::None, ProcessLocks::Detect).unwrap();
+        let killed_at = if let Actor::KilledRemover(at) = actor { at } else { usize::MAX };
+        let steps = Arc::new(AtomicUsize::new(0));
+        let (at_turn, records, count) = (Arc::clone(stage), recorder.clone(), Arc::clone(&steps));
+        disk.steps.hook(move |step| {
+            at_turn.wait(index);
+            if count.fetch_add(1, Ordering::Relaxed) == killed_at {
+                std::panic::resume_unwind(Box::new(Killed));
             }
+            records.record(step);
+        });
+        Self { actor, index, stage: Arc::clone(stage), recorder, disk: Arc::new(disk), steps }
+    }
+
+    /// Runs to the end; `None` if it was killed.
+    fn run(&self, place: &Place, now: SystemTime) -> Option<Outcome> {
+        let act = || self.act(place, now);
+        let outcome = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)) {
+            Ok(outcome) => Some(outcome),
+            Err(panic) if panic.is::<Killed>() => None,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        let is_answer = self.actor != Actor::Reader;
+        let relied = is_answer && outcome == Some(Outcome::Relied);
+        self.stage.leave(self.index, relied, || {
+            match outcome {
+                Some(Outcome::Relied) if is_answer => self.recorder.record(step::ACKNOWLEDGE),
+                Some(Outcome::Absent | Outcome::Missed) => self.recorder.record(step::REFUSE),
+                Some(Outcome::Relied | Outcome::Done) | None => {}
+            }
+            self.recorder.record(if outcome.is_some() { ENDED } else { KILLED });
+        });
+        outcome
+    }
+
+    fn act(&self, place: &Place, now: SystemTime) -> Outcome {
+        let disk = &self.disk;
+        let found = match self.actor {
+            Actor::Publisher => {
+                let bytes = Bytes::from_static(CONTENT);
+                let write = Write { place: place.clone(), bytes, condition: wharf_store::PutIf::Any };
+                self.stage.wait(self.index);
+                disk.write(write).unwrap();
+                self.recorder.record(step::PUBLISH);
+                true
+            }
+            Actor::Holder => disk.renew(place, HOUR / 2, now).unwrap(),
+            Actor::Remover | Actor::KilledRemover(_) => {
+                disk.remove_if_older(place, now - HOUR).unwrap();
+                return Outcome::Done;
+            }
+            Actor::Sweep => {
+                self.sweep(now);
+                return Outcome::Done;
+            }
+            Actor::Reader => disk.open_blob(&place.path).unwrap().is_some(),
+        };
+        match found {
+            true => Outcome::Relied,
+            false if self.stage.is_owed(self.index) => Outcome::Missed,
+            false => Outcome::Absent,
+        }
+    }
+
+    /// The walk over the tree is one step. It lists a folder once more if it has seen a file aside there.
+    fn sweep(&self, now: SystemTime) {
+        self.stage.wait(self.index);
+        let mut sweep = Sweep::new(&self.disk, now - HOUR);
+        while sweep.step(&self.disk).unwrap() {}
+        if self.steps.load(Ordering::Relaxed) == 0 {
+            self.recorder.record(step::READ_FOLDER);
         }
     }
 }
 
-/// Runs the actors in one order; returns the choices that were made.
-fn run(actors: &[Actor], script: &[usize]) -> Vec<(usize, usize)> {
+/// Runs the actors in one order.
+fn run(actors: &[Actor], script: &[usize]) -> Run {
     let root = in_memory();
     let now = SystemTime::now();
     let digest = Digest::of(CONTENT);
@@ -181,31 +174,17 @@ fn run(actors: &[Actor], script: &[usize]) -> Vec<(usize, usize)> {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, CONTENT).unwrap();
     std::fs::File::open(&path).unwrap().set_modified(now - 2 * HOUR).unwrap();
-    let turns = Turns { alive: actors.len(), script: script.to_vec(), ..Turns::default() };
-    let stage =
-        Arc::new(Stage { turns: Mutex::new(turns), chosen: actors.iter().map(|_| Condvar::new()).collect() });
+    let (stage, recorder) = (Arc::new(Stage::new(actors.len(), script)), Recorder::default());
     let outcomes: Vec<Option<Outcome>> = std::thread::scope(|scope| {
-        let threads = actors.iter().enumerate().map(|(index, actor)| {
-            let (stage, place) = (Arc::clone(&stage), place.clone());
-            let killed_at = if let Actor::KilledRemover(at) = actor { *at } else { usize::MAX };
-            let disk = disk(root.path(), &stage, index, killed_at);
-            scope.spawn(move || {
-                let act = || act(*actor, &disk, &stage, index, &place, now);
-                let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act));
-                let relied = matches!(outcome, Ok(Outcome::Relied)) && *actor != Actor::Reader;
-                stage.leave(index, relied);
-                outcome
-                    .map_err(|panic| panic.downcast::<Killed>().map(drop))
-                    .map_or_else(|killed| killed.map(|()| None), |outcome| Ok(Some(outcome)))
-            })
-        });
-        let threads: Vec<_> = threads.collect();
-        threads.into_iter().map(|thread| thread.join().unwrap().expect("no actor fails")).collect()
+        let processes =
+            (0..actors.len()).map(|index| Process::new(actors, index, root.path(), &stage, &recorder));
+        let place = &place;
+        let threads: Vec<_> = processes.map(|process| scope.spawn(move || process.run(place, now))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no actor fails")).collect()
     });
-    let made = stage.turns.lock().unwrap().made.clone();
-    let order: Vec<usize> = made.iter().map(|(choice, _)| *choice).collect();
-    let story = || format!("{actors:?} in the order {order:?}: {outcomes:?}");
-    assert!(!outcomes.contains(&Some(Outcome::Missed)), "a reader missed it: {}", story());
+    let trace = recorder.trace();
+    let story = || format!("{actors:?}: {outcomes:?}\n{trace}");
+    assert!(!outcomes.contains(&Some(Outcome::Missed)), "it was acknowledged and missed: {}", story());
     let killed = actors.iter().any(|actor| matches!(actor, Actor::KilledRemover(_)));
     let disk = Disk::open(root.path().to_owned(), Fsync::None, ProcessLocks::Detect).unwrap();
     let there = match killed {
@@ -213,7 +192,10 @@ fn run(actors: &[Actor], script: &[usize]) -> Vec<(usize, usize)> {
         false => path.exists(),
     };
     assert!(there || !stage.acknowledged(), "it was acknowledged and is gone: {}", story());
-    made
+    if let Err(problem) = model::accepts(actors, &trace) {
+        panic!("{problem}: {}", story());
+    }
+    Run { order: stage.made(), outcomes, trace }
 }
 
 /// A folder on no disk, where there is one: nothing here is about what stays.
@@ -223,17 +205,17 @@ fn in_memory() -> TempDir {
 }
 
 /// The next order in which something is different; `None` after the last.
-fn next(made: &[(usize, usize)]) -> Option<Vec<usize>> {
-    let last = made.iter().rposition(|(choice, open)| choice + 1 < *open)?;
-    let mut script: Vec<usize> = made[..last].iter().map(|(choice, _)| *choice).collect();
-    script.push(made[last].0 + 1);
+fn next(order: &[Choice]) -> Option<Vec<usize>> {
+    let last = order.iter().rposition(|choice| choice.made + 1 < choice.of)?;
+    let mut script: Vec<usize> = order[..last].iter().map(|choice| choice.made).collect();
+    script.push(order[last].made + 1);
     Some(script)
 }
 
 fn check(actors: &[Actor]) {
     let mut script = Vec::new();
     for _ in 0..ORDERS {
-        match next(&run(actors, &script)) {
+        match next(&run(actors, &script).order) {
             Some(following) => script = following,
             None => return,
         }
@@ -283,4 +265,29 @@ fn what_a_killed_remover_left_is_put_back_and_is_read_meanwhile() {
 #[test]
 fn a_sweep_beside_a_living_remover_loses_nothing() {
     check(&[Actor::Remover, Actor::Sweep, Actor::Holder]);
+}
+
+#[test]
+fn a_holder_finds_what_a_remover_moves_between_its_looks() {
+    let actors = [Actor::Holder, Actor::Remover, Actor::Publisher, Actor::Holder];
+    let [holder, remover, publisher, second_holder] = [0, 1, 2, 3];
+    // The remover finds the blob old, and then another holder renews it.
+    let mut order = vec![remover, second_holder, second_holder, second_holder, second_holder];
+    // The holder opens that file, and its name leads to another one by the time it is verified. Nothing lies aside.
+    order.extend([holder, holder, publisher, holder, holder]);
+    // Then the remover moves that.
+    order.extend([remover, holder]);
+    let run = run(&actors, &order);
+    assert_eq!(run.outcomes[holder], Some(Outcome::Relied), "{}", run.trace);
+}
+
+#[test]
+fn a_holder_that_did_not_verify_the_name_would_be_found() {
+    let actors = [Actor::Holder, Actor::Remover];
+    let trace = run(&actors, &[]).trace;
+    let without_verify = trace.to_string().replace("holder: verify name\n", "");
+    assert_eq!(
+        model::accepts(&actors, &without_verify.parse().unwrap()),
+        Err("line 4, `holder: acknowledge`: the model permits `holder: verify name`".into())
+    );
 }
