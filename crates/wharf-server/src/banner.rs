@@ -14,6 +14,7 @@ pub(crate) fn text(config: &Config, place: &Place) -> String {
         StorageDriver::Filesystem { fsync, .. } => {
             ("REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY", format!("fsync {fsync}"))
         }
+        StorageDriver::InMemory => ("REGISTRY_STORAGE", "none: lost when the server stops".to_owned()),
         StorageDriver::S3(_) => ("REGISTRY_STORAGE_S3_BUCKET", "the bucket's".to_owned()),
     };
     let tls = config.http.tls.is_some();

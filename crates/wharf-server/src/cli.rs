@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::{Config, ConfigError, UnknownKeys};
 use crate::explain::Question;
@@ -55,13 +55,16 @@ enum Command {
         #[command(flatten)]
         file: File,
         /// Do everything except remove the blobs
-        #[arg(short, long)]
+        #[arg(short, long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+            default_value = "false", default_missing_value = "true", value_parser = switch, hide_default_value = true)]
         dry_run: bool,
         /// Delete manifests that no tag references
-        #[arg(short = 'm', long)]
+        #[arg(short = 'm', long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+            default_value = "false", default_missing_value = "true", value_parser = switch, hide_default_value = true)]
         delete_untagged: bool,
         /// Silence output
-        #[arg(short, long)]
+        #[arg(short, long, action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+            default_value = "false", default_missing_value = "true", value_parser = switch, hide_default_value = true)]
         quiet: bool,
     },
     /// Print a completion script for a shell
@@ -157,6 +160,15 @@ fn expand(mut arguments: Vec<OsString>) -> Vec<OsString> {
         arguments.insert(1, "serve".into());
     }
     arguments
+}
+
+/// The value of a switch as the command line of the older registries accepts it: `--delete-untagged=true`, `-m=1`.
+fn switch(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
+        _ => Err("expected true or false"),
+    }
 }
 
 fn usage(error: &clap::Error, terminal: &mut Terminal<'_>) -> io::Result<u8> {

@@ -227,7 +227,7 @@ impl StorageConfig {
     #[must_use]
     pub fn looks_are_cheap(&self) -> bool {
         // One system call on a directory, and a round trip to a bucket.
-        matches!(self.driver, StorageDriver::Filesystem { .. })
+        matches!(self.driver, StorageDriver::Filesystem { .. } | StorageDriver::InMemory)
     }
 }
 

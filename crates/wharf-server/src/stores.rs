@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use wharf_store::{BlobStore, BlobUrls, Objects, SystemClock};
+use wharf_store::{BlobStore, BlobUrls, MemoryStore, Objects, SystemClock};
 use wharf_store_fs::{FsOptions, FsStore};
 use wharf_store_object::{
     BucketOptions, BucketStore, CloudFront, CloudFrontOptions, Presigned, PresignedOptions, Redirect,
@@ -31,6 +31,7 @@ impl Stores {
     pub(crate) fn open(storage: &StorageConfig) -> anyhow::Result<Self> {
         let stores = match &storage.driver {
             StorageDriver::Filesystem { root, fsync, locks } => directory(root, *fsync, *locks)?,
+            StorageDriver::InMemory => memory(),
             StorageDriver::S3(s3) => bucket(s3)?,
         };
         if !storage.redirects {
@@ -42,6 +43,11 @@ impl Stores {
             .try_fold(stores.urls, |urls, middleware| in_front(urls, middleware, &storage.driver))?;
         Ok(Self { urls: behind, ..stores })
     }
+}
+
+fn memory() -> Stores {
+    let store = MemoryStore::default();
+    Stores { blobs: Arc::new(store.clone()), objects: Arc::new(store), urls: None }
 }
 
 fn directory(root: &Path, fsync: Fsync, locks: ProcessLocks) -> anyhow::Result<Stores> {
@@ -126,7 +132,7 @@ fn in_front(
         Middleware::CloudFront { base_url, private_key, key_pair_id, duration } => {
             let root = match driver {
                 StorageDriver::S3(s3) => s3.root.clone(),
-                StorageDriver::Filesystem { .. } => String::new(),
+                StorageDriver::Filesystem { .. } | StorageDriver::InMemory => String::new(),
             };
             let options = CloudFrontOptions {
                 base_url: base_url.clone(),

@@ -109,8 +109,20 @@ fn garbage_collection_takes_the_old_flags_and_says_that_it_cannot() {
     let (code, out, err) = run_it(&["garbage-collect", "-d", "-m", "-q", MINIMAL], &[]);
     assert_eq!((code, out.as_str()), (Some(1), ""));
     assert_eq!(err, "error: garbage collection is not built yet; nothing was read or deleted\n");
-    let long = ["garbage-collect", "--dry-run", "--delete-untagged", "--quiet", MINIMAL];
-    assert_eq!(run_it(&long, &[]).2, err);
+    for arguments in [
+        &["--dry-run", "--delete-untagged", "--quiet"][..],
+        &["--dry-run=true", "--delete-untagged=true", "--quiet=false"],
+        &["-m=true", "-d=1"],
+        &["-dmq"],
+        &["-dm=T"],
+    ] {
+        for arguments in [[&[MINIMAL], arguments].concat(), [arguments, &[MINIMAL]].concat()] {
+            let arguments = [&["garbage-collect"], arguments.as_slice()].concat();
+            assert_eq!(run_it(&arguments, &[]).2, err, "{arguments:?}");
+        }
+    }
+    let (code, _, err) = run_it(&["garbage-collect", "-m=maybe", MINIMAL], &[]);
+    assert!(code == Some(1) && err.contains("invalid value 'maybe'"), "{err}");
 }
 
 #[test]

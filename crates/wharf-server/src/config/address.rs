@@ -45,11 +45,12 @@ impl ListenAddress {
     /// What to bind, first choice first.
     ///
     /// On Linux `[::]` takes IPv4 as well; where IPv6 is switched off it cannot be bound and `0.0.0.0` is all there is.
+    /// `0.0.0.0` is both families too, as in Go, whose registry has always served both with it.
     #[must_use]
     pub fn candidates(&self) -> Vec<String> {
-        match &self.host {
-            Some(_) => vec![self.to_string()],
-            None => vec![format!("[::]:{}", self.port), format!("0.0.0.0:{}", self.port)],
+        match self.host.as_deref() {
+            Some(host) if host != "0.0.0.0" => vec![self.to_string()],
+            Some(_) | None => vec![format!("[::]:{}", self.port), format!("0.0.0.0:{}", self.port)],
         }
     }
 }
@@ -93,8 +94,13 @@ mod tests {
     fn a_host_is_kept_as_it_is() {
         check("127.0.0.1:5000", Some(&["127.0.0.1:5000"]));
         check("localhost:5000", Some(&["localhost:5000"]));
-        check("0.0.0.0:443", Some(&["0.0.0.0:443"]));
         check("[::1]:5000", Some(&["[::1]:5000"]));
+    }
+
+    #[test]
+    fn the_unspecified_address_of_ipv4_is_both_families_as_in_go() {
+        check("0.0.0.0:443", Some(&["[::]:443", "0.0.0.0:443"]));
+        check("[::]:443", Some(&["[::]:443"]));
     }
 
     #[test]

@@ -170,9 +170,11 @@ impl fmt::Display for StorageConfig {
 /// Where clients are sent for a blob, if that may be elsewhere.
 fn downloads(storage: &StorageConfig) -> Option<String> {
     let mut place = match &storage.driver {
-        StorageDriver::Filesystem { .. } if storage.middleware.is_empty() => return None,
+        StorageDriver::Filesystem { .. } | StorageDriver::InMemory if storage.middleware.is_empty() => {
+            return None;
+        }
         _ if !storage.redirects => return Some("served here".to_owned()),
-        StorageDriver::Filesystem { .. } => None,
+        StorageDriver::Filesystem { .. } | StorageDriver::InMemory => None,
         StorageDriver::S3(s3) => {
             let lifetime = hours(s3.redirect_lifetime);
             let place = s3.redirect_endpoint.as_deref().unwrap_or("the bucket");

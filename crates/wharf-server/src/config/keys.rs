@@ -16,6 +16,7 @@ pub(super) enum Feature {
     CallerInLog,
     DebugServer,
     HealthChecks,
+    InMemory,
     LogHooks,
     Middleware,
     Notifications,
@@ -115,6 +116,9 @@ impl Feature {
                 Warned("not supported yet: there is no debug server and there are no metrics")
             }
             Self::HealthChecks => Warned("not supported yet: no health checks run"),
+            Self::InMemory => {
+                Warned("for tests only: images are lost when the server stops, and their size is not limited")
+            }
             Self::LogHooks => Warned("not supported: nothing is sent by mail"),
             Self::Middleware => Refused("this version has middleware for storage alone"),
             Self::Notifications => Warned("not supported yet: no notifications are sent"),
@@ -158,7 +162,8 @@ const KEYS: &[(&str, Feature, &str)] = &[
     ("storage.s3aws", Feature::Built, "chunksize multipartcopychunksize multipartcopymaxconcurrency"),
     ("storage.s3aws", Feature::Built, "multipartcopythresholdsize uploadpartsinflight maxrequests retrydeadline"),
     ("storage.s3aws", Feature::Built, "redirectlifetime"),
-    ("storage", Feature::OtherDriver, "azure! gcs! inmemory! oss! swift!"),
+    ("storage", Feature::OtherDriver, "azure! gcs! oss! swift!"),
+    ("storage", Feature::InMemory, "inmemory!"),
     ("storage", Feature::Built, "delete.enabled redirect.disable tag.concurrencylimit"),
     ("storage.cache", Feature::Built, "blobdescriptor blobdescriptorsize layerinfo"),
     ("storage.maintenance.uploadpurging", Feature::Built, "enabled age interval dryrun"),

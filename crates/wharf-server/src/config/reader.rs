@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
         Some(parsed_items(items, key, expected, self.findings, parse))
     }
 
-    /// The headers of a section whose keys are their names and whose values are lists.
+    /// The headers of a section whose keys are their names and whose values are lists, or the text of one.
     pub(super) fn headers(&mut self, key: &str) -> Vec<(HeaderName, HeaderValue)> {
         let mut headers = Vec::new();
         for entry in self.node(key).and_then(Node::as_mapping).iter().flat_map(|mapping| mapping.iter()) {
@@ -188,7 +188,10 @@ impl<'a> Reader<'a> {
                 self.findings.error(&entry.key_place, key, message);
                 continue;
             };
-            let items = list_items(&entry.node, &key, self.findings);
+            let items = match &entry.node.value {
+                Value::Scalar(_) if !entry.node.is_empty() => std::slice::from_ref(&entry.node),
+                _ => list_items(&entry.node, &key, self.findings),
+            };
             let values = parsed_items(items, &key, FITS_IN_A_HEADER, self.findings, web::header_value);
             headers.extend(values.into_iter().map(|value| (name.clone(), value)));
         }

@@ -20,6 +20,8 @@ pub enum StorageDriver {
         /// How writers of other processes are excluded (`locks`).
         locks: ProcessLocks,
     },
+    /// In the memory of this process (`storage.inmemory`): for tests, lost when it stops, not limited.
+    InMemory,
     /// In a bucket of S3 or of what speaks like it (`storage.s3`, `storage.s3aws`).
     S3(Box<S3Config>),
 }
@@ -148,6 +150,7 @@ impl StorageDriver {
     pub fn location(&self) -> String {
         match self {
             Self::Filesystem { root, .. } => root.display().to_string(),
+            Self::InMemory => "memory".to_owned(),
             Self::S3(s3) => format!("s3://{}/{}", s3.bucket, s3.root),
         }
     }
@@ -163,6 +166,7 @@ impl fmt::Display for StorageDriver {
                     ProcessLocks::None => formatter.write_str(", the only process on it"),
                 }
             }
+            Self::InMemory => formatter.write_str("in memory"),
             Self::S3(s3) => s3.fmt(formatter),
         }
     }

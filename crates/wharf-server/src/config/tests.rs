@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 
+mod accepted;
 mod access;
 mod bucket;
 mod cache;

@@ -33,12 +33,18 @@ pub(super) fn path(text: &str) -> Option<String> {
     (is_path && is_plain && fits_in_a_header(text)).then(|| text.to_owned())
 }
 
-/// A path with a slash at both ends.
+/// Whether text names a host and no scheme, which the older registries accept for a URL and ignore.
+pub(super) fn lacks_a_scheme(text: &str) -> bool {
+    let host = text.strip_prefix("//").unwrap_or(text);
+    !text.contains("://") && base_url(&format!("https://{host}")).is_some()
+}
+
+/// A path; the result has one slash at both ends. Slashes at the end of `text` do not count.
 pub(super) fn prefix(text: &str) -> Option<String> {
-    let is_path = text.parse::<PathAndQuery>().is_ok_and(|path| path.as_str() == text);
-    let is_plain = !text.contains(['?', '#']) && !text.contains("//");
-    (is_path && is_plain && fits_in_a_header(text) && text.starts_with('/') && text.ends_with('/'))
-        .then(|| text.to_owned())
+    let prefix = format!("{}/", text.trim_end_matches('/'));
+    let is_path = prefix.parse::<PathAndQuery>().is_ok_and(|path| path.as_str() == prefix);
+    let is_plain = !prefix.contains(['?', '#']) && !prefix.contains("//");
+    (is_path && is_plain && fits_in_a_header(&prefix) && text.starts_with('/')).then_some(prefix)
 }
 
 /// A network, or an address as the network of itself.
@@ -98,19 +104,21 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_has_a_slash_at_both_ends() {
+    fn a_prefix_gets_a_slash_at_both_ends() {
         check(
             prefix,
             &[
                 ("/reg/", Some("/reg/")),
                 ("/a/b-c/", Some("/a/b-c/")),
                 ("/", Some("/")),
-                ("/reg", None),
+                ("/reg", Some("/reg/")),
+                ("/reg//", Some("/reg/")),
+                ("//", Some("/")),
                 ("reg/", None),
                 ("reg", None),
                 ("", None),
-                ("//", None),
                 ("/a//b/", None),
+                ("//a", None),
                 ("/a b/", None),
                 ("/a/?b/", None),
             ],

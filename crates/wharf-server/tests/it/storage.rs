@@ -9,7 +9,7 @@ use wharf_testkit::images::Blob;
 use wharf_testkit::process::{free_address, run_to_failure};
 use wharf_testkit::push;
 
-use crate::running::{Running, Sections, failure, registry, serve, start, write_config};
+use crate::running::{Running, Sections, addr, failure, registry, serve, start, write_config};
 
 /// A registry on a bucket at a port where nobody listens.
 fn on_a_bucket_that_is_away(more: &str) -> Running {
@@ -93,4 +93,21 @@ fn a_key_for_cloudfront_that_cannot_be_read_is_one_line() {
     let wrong = scratch.path().join("wrong.pem");
     fs::write(&wrong, "a secret that is no key").unwrap();
     check(&wrong, "the private key is no RSA key in PEM (`BEGIN RSA PRIVATE KEY` or `BEGIN PRIVATE KEY`)");
+}
+
+#[tokio::test]
+async fn a_registry_in_memory_serves_and_says_that_it_loses_what_is_pushed() {
+    let address = free_address();
+    let scratch = tempfile::tempdir().unwrap();
+    let config = write_config(scratch.path(), &addr(address), Sections::default());
+    let text = format!("version: 0.1\nstorage: inmemory\nhttp: {{addr: '{address}'}}\n");
+    fs::write(&config, text).unwrap();
+    let running = serve(&config, address, scratch);
+
+    let begun = running.server.post("/v2/acme/app/blobs/uploads/").send().await.expect(202);
+    assert_eq!(running.server.get(begun.location()).send().await.status, 204);
+
+    let log = running.stop_and_tell();
+    assert!(log.contains("images are lost when the server stops"), "{log}");
+    assert!(log.contains("storage=memory"), "{log}");
 }

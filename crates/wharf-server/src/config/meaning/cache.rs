@@ -49,7 +49,18 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<CacheConfig> {
 }
 
 fn kind(reader: &mut Reader<'_>, key: &'static str) -> Option<Kind> {
-    reader.word(key, "inmemory or redis", &[("inmemory", Kind::Memory), ("redis", Kind::Redis)])
+    let word = reader.parsed(key, "inmemory or redis", |text| Some(text.to_ascii_lowercase()))?;
+    match word.as_str() {
+        "inmemory" => Some(Kind::Memory),
+        "redis" => Some(Kind::Redis),
+        // The older registries log it and serve.
+        unknown => {
+            let message =
+                format!("unknown cache {unknown:?}: sizes are not cached; expected inmemory or redis");
+            reader.warn(key, &message);
+            None
+        }
+    }
 }
 
 fn entries(reader: &mut Reader<'_>) -> usize {

@@ -15,9 +15,9 @@ const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) fn read(reader: &mut Reader<'_>) -> HttpConfig {
     HttpConfig {
         listen: listen(reader),
-        host: reader.parsed("http.host", "a URL such as https://registry.example.com", web::base_url),
+        host: host(reader),
         prefix: reader
-            .parsed("http.prefix", "a path with a slash at both ends such as /registry/", web::prefix)
+            .parsed("http.prefix", "a path that begins with a slash such as /registry/", web::prefix)
             // The root is where everything lies anyway.
             .filter(|prefix| prefix != "/"),
         absolute_urls: reader.flag("http.relativeurls") == Some(false),
@@ -32,6 +32,27 @@ pub(super) fn read(reader: &mut Reader<'_>) -> HttpConfig {
         http2: !reader.flag("http.http2.disabled").unwrap_or(false),
         tls: tls::read(reader),
         drain_timeout: drain_timeout(reader).unwrap_or(DEFAULT_DRAIN_TIMEOUT),
+    }
+}
+
+/// The older registries accept a host without a scheme and then do as if it were not set.
+fn host(reader: &mut Reader<'_>) -> Option<String> {
+    let expected = "a URL such as https://registry.example.com";
+    let read = |text: &str| {
+        if web::lacks_a_scheme(text) { Some(Err(text.to_owned())) } else { web::base_url(text).map(Ok) }
+    };
+    match reader.parsed("http.host", expected, read)? {
+        Ok(url) => Some(url),
+        Err(text) => {
+            let host = text.trim_start_matches('/');
+            reader.warn(
+                "http.host",
+                &format!(
+                    "ignored, because it has no scheme: `Location` headers stay paths; write https://{host}"
+                ),
+            );
+            None
+        }
     }
 }
 

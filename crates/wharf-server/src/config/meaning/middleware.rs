@@ -103,7 +103,7 @@ impl Options<'_, '_, '_> {
 
     fn rewrite(&mut self, driver: &StorageDriver, before: &[Middleware]) -> Middleware {
         self.know(&["scheme", "host", "trimpathprefix"]);
-        if matches!(driver, StorageDriver::Filesystem { .. }) && before.is_empty() {
+        if matches!(driver, StorageDriver::Filesystem { .. } | StorageDriver::InMemory) && before.is_empty() {
             let message = "not used: nothing before it sends clients anywhere";
             self.reader.warn_at(self.item, &format!("{}.name", self.key), message);
         }

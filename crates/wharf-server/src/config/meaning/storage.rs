@@ -36,6 +36,9 @@ fn driver(reader: &mut Reader<'_>) -> StorageDriver {
     if let Some(name) = ["s3", "s3aws"].into_iter().find(|name| reader.is_named(&format!("storage.{name}"))) {
         return StorageDriver::S3(Box::new(bucket::read(reader, name)));
     }
+    if reader.is_named("storage.inmemory") {
+        return StorageDriver::InMemory;
+    }
     let root = reader.text("storage.filesystem.rootdirectory").filter(|root| !root.is_empty());
     let fsync = [("full", Fsync::Full), ("data", Fsync::Data), ("none", Fsync::None)];
     StorageDriver::Filesystem {

@@ -15,7 +15,7 @@ fn file(parameters: &str) -> String {
 fn bucket(parameters: &str) -> S3Config {
     match config(&file(parameters)).storage.driver {
         StorageDriver::S3(s3) => *s3,
-        StorageDriver::Filesystem { .. } => panic!("{parameters} is no bucket"),
+        StorageDriver::Filesystem { .. } | StorageDriver::InMemory => panic!("{parameters} is no bucket"),
     }
 }
 

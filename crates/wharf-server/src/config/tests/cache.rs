@@ -155,10 +155,6 @@ fn a_redis_that_cannot_be_spoken_to_is_refused() {
         "redis: {addrs: [/run/redis.sock], tls: {enabled: true}}",
         &["config.yml:4:40: redis.tls: a Unix socket is not secured with TLS: take one of them out"],
     );
-    check_errors(
-        &with_cache("blobdescriptor: memcached", ""),
-        &["config.yml:3:49: storage.cache.blobdescriptor: expected inmemory or redis, got \"memcached\""],
-    );
 }
 
 #[test]

@@ -37,7 +37,7 @@ fn what_protects_is_refused() {
 
 #[test]
 fn what_decides_where_bytes_are_is_refused() {
-    for driver in ["azure", "gcs", "inmemory", "oss", "swift"] {
+    for driver in ["azure", "gcs", "oss", "swift"] {
         check_errors(
             &format!("version: 0.1\nhttp: {{addr: ':1'}}\nstorage: {{{driver}: {{bucket: b}}}}\n"),
             &[&format!(
