@@ -248,6 +248,8 @@ fn field_name(section: &KeyPath, key: String) -> String {
         (["health"], "httpcheckers") => "http",
         (["health"], "tcpcheckers") => "tcp",
         (["notifications"], "eventconfig") => "events",
+        (["redis"], "enabletls") => "enableTLS",
+        (["redis"], "sentinelmasterset") => "sentinelMasterSet",
         (["log", "hooks"], "mailoptions") => "options",
         _ => return key,
     };

@@ -80,6 +80,11 @@ impl Judge<'_> {
             let Some(node) = mapping.get(switch).filter(|node| is_switch && !node.is_empty()) else {
                 return false;
             };
+            // GitLab writes `prefer`, too: whatever is not off asks for the database.
+            if path.to_string() == "database.enabled" {
+                let off = ["false", "no", "off", "n"];
+                return matches!(&node.value, Value::Scalar(text) if off.iter().any(|word| word.eq_ignore_ascii_case(&text.text)));
+            }
             reader::flag(node, &path.to_string(), self.findings) == Some(off)
         })
     }
@@ -102,6 +107,9 @@ impl Judge<'_> {
         match feature {
             Feature::PullThrough if !is_set("proxy.remoteurl") => {
                 Rule::Warned("off, because proxy.remoteurl is not set")
+            }
+            Feature::GitLabDatabase if !is_set("database.enabled") => {
+                Rule::Warned("off, because database.enabled is not set")
             }
             Feature::Acme if !is_set("http.tls.letsencrypt.cachefile") => {
                 Rule::Warned("off, because http.tls.letsencrypt.cachefile is not set")

@@ -15,6 +15,9 @@ pub(super) enum Feature {
     BugReports,
     CallerInLog,
     DebugServer,
+    GitLabCollector,
+    GitLabDatabase,
+    GitLabRedis,
     HealthChecks,
     InMemory,
     LogHooks,
@@ -76,6 +79,8 @@ const SECTIONS: &[(&str, Purpose)] = &[
     ("auth", Purpose::Protects),
     ("catalog", Purpose::Serves),
     ("compatibility", Purpose::Serves),
+    ("database", Purpose::Serves),
+    ("gc", Purpose::Serves),
     ("health", Purpose::Serves),
     ("http", Purpose::Serves),
     ("http.tls", Purpose::Protects),
@@ -115,6 +120,13 @@ impl Feature {
             Self::DebugServer => {
                 Warned("not supported yet: there is no debug server and there are no metrics")
             }
+            Self::GitLabCollector => {
+                Warned("not used: there is no online garbage collector of a metadata database")
+            }
+            Self::GitLabDatabase => Refused(
+                "GitLab's metadata database holds the tags and manifests, which this version cannot read",
+            ),
+            Self::GitLabRedis => Warned("not used: it belongs to GitLab's metadata database"),
             Self::HealthChecks => Warned("not supported yet: no health checks run"),
             Self::InMemory => {
                 Warned("for tests only: images are lost when the server stops, and their size is not limited")
@@ -198,6 +210,18 @@ const KEYS: &[(&str, Feature, &str)] = &[
     ("redis", Feature::RedisTuning, "connmaxidletime connmaxlifetime maxredirects routebylatency routerandomly"),
     ("redis", Feature::RedisTuning, "disableidentity identitysuffix unstableresp3"),
     ("redis", Feature::RedisSentinel, "mastername sentinelusername sentinelpassword"),
+    // Harbor's.
+    ("redis", Feature::Built, "enableTLS"),
+    ("redis", Feature::RedisSentinel, "sentinelMasterSet"),
+    // GitLab's.
+    ("redis.cache", Feature::GitLabRedis, "**"),
+    ("redis.ratelimiter", Feature::GitLabRedis, "**"),
+    ("redis.loadbalancing", Feature::GitLabRedis, "**"),
+    ("database", Feature::GitLabDatabase, "enabled host port user password dbname sslmode sslcert sslkey"),
+    ("database", Feature::GitLabDatabase, "sslrootcert schema connecttimeout draintimeout preparedstatements"),
+    ("database", Feature::GitLabDatabase, "primary pool.** loadbalancing.** backgroundmigrations.** metrics.**"),
+    ("gc", Feature::GitLabCollector, "disabled noidlebackoff maxbackoff errorcooldownperiod transactiontimeout"),
+    ("gc", Feature::GitLabCollector, "reviewafter manifests.** blobs.**"),
     ("health.storagedriver", Feature::HealthChecks, "enabled interval threshold"),
     ("health.file.[]", Feature::HealthChecks, "file interval threshold"),
     ("health.http.[]", Feature::HealthChecks, "uri headers.*.[] statuscode timeout interval threshold"),

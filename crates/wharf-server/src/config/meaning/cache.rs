@@ -14,6 +14,8 @@ const ENTRIES: &str = "storage.cache.blobdescriptorsize";
 const ADDRESSES: &str = "redis.addrs";
 /// Of version 2.
 const ADDRESS: &str = "redis.addr";
+/// What Harbor calls `redis.tls.enabled`.
+const HARBOR_TLS: &str = "redis.enableTLS";
 const CERTIFICATE: &str = "redis.tls.certificate";
 const KEY: &str = "redis.tls.key";
 
@@ -161,7 +163,11 @@ fn limit(reader: &mut Reader<'_>, key: &'static str) -> Option<Duration> {
 fn tls(reader: &mut Reader<'_>) -> Option<RedisTls> {
     let expected = "the path of a file in PEM";
     let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
-    let enabled = reader.flag("redis.tls.enabled");
+    let (ours, harbors) = (reader.flag("redis.tls.enabled"), reader.flag(HARBOR_TLS));
+    if ours.zip(harbors).is_some_and(|(ours, harbors)| ours != harbors) {
+        reader.reject(HARBOR_TLS, "redis.tls.enabled says the opposite: keep one of them");
+    }
+    let enabled = ours.or(harbors);
     let certificate = reader.parsed(CERTIFICATE, expected, path);
     let key = reader.parsed(KEY, expected, path);
     let roots = reader.list("redis.tls.rootcas", expected, path).unwrap_or_default();

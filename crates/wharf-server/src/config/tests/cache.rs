@@ -174,3 +174,36 @@ fn what_is_not_used_is_said() {
         ],
     );
 }
+
+#[test]
+fn the_redis_keys_of_harbor_are_honoured_or_refused() {
+    let tls = |keys: &str| redis(&format!("redis: {{addr: 'a:1', {keys}}}")).tls;
+    assert_eq!(tls("enableTLS: true"), Some(RedisTls::default()));
+    assert_eq!(tls("enableTLS: false"), None);
+    assert_eq!(tls("enableTLS: true, tls: {enabled: true}"), Some(RedisTls::default()));
+    check_redis_errors(
+        "redis: {addr: 'a:1', enableTLS: true, tls: {enabled: false}}",
+        &["config.yml:4:33: redis.enableTLS: redis.tls.enabled says the opposite: keep one of them"],
+    );
+    let variables = [("REGISTRY_REDIS_ADDR", "a:1"), ("REGISTRY_REDIS_ENABLETLS", "true")];
+    let config = parse(&with_cache("blobdescriptor: redis", ""), &variables, UnknownKeys::Refuse).unwrap();
+    let Some(CacheConfig::Redis(redis)) = config.cache else { panic!("{:?}", config.cache) };
+    assert_eq!(redis.tls, Some(RedisTls::default()));
+    check_redis_errors(
+        "redis: {addr: 'a:26379,b:26379', sentinelMasterSet: mymaster}",
+        &[
+            "config.yml:4:34: redis.sentinelMasterSet: this version does not ask Redis Sentinel: name one Redis in redis.addrs",
+            "config.yml:4:15: redis.addr: expected a host and a port such as redis:6379, or the path of a socket, got \"a:26379,b:26379\"",
+        ],
+    );
+}
+
+#[test]
+fn the_redis_caches_of_gitlab_are_reported() {
+    let text =
+        with_cache("blobdescriptor: redis", "redis: {addr: 'a:1', cache: {enabled: true, addr: 'b:1'}}");
+    assert_eq!(
+        config(&text).warnings,
+        ["config.yml:4:30: redis.cache.enabled: not used: it belongs to GitLab's metadata database"]
+    );
+}

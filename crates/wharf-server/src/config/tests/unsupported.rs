@@ -119,3 +119,33 @@ fn storage_that_would_be_tidier_or_faster_is_one_warning() {
         &["config.yml:3:24: storage.filesystem.maxthreads: not used: file access needs no limit here"],
     );
 }
+
+#[test]
+fn the_metadata_database_of_gitlab_is_refused_and_what_belongs_to_it_is_reported() {
+    let database = "GitLab's metadata database holds the tags and manifests, which this version cannot read";
+    check_refused(
+        "database: {enabled: true, host: db, port: 5432, sslmode: require}",
+        &format!("config.yml:4:12: database.enabled: {database}"),
+    );
+    check_refused("database: {enabled: prefer}", &format!("config.yml:4:12: database.enabled: {database}"));
+    check_based_warnings("database: {enabled: false, host: db}", &[]);
+    check_warned(
+        "database: {host: db, pool: {maxopen: 10}}",
+        "config.yml:4:12: database.host: off, because database.enabled is not set",
+    );
+    check_warned(
+        "gc: {disabled: false, blobs: {interval: 5s}}",
+        "config.yml:4:6: gc.disabled: not used: there is no online garbage collector of a metadata database",
+    );
+    check_based_warnings("gc: {disabled: true}", &[]);
+}
+
+#[test]
+fn no_variable_of_a_cluster_switches_a_metadata_database_on() {
+    for (name, value) in
+        [("REGISTRY_DATABASE_PORT", "tcp://10.0.0.1:5432"), ("REGISTRY_DATABASE_SERVICE_HOST", "10.0.0.1")]
+    {
+        assert!(parse(BASE, &[(name, value)], UnknownKeys::Refuse).is_ok(), "{name}");
+    }
+    assert!(parse(BASE, &[("REGISTRY_DATABASE_ENABLED", "true")], UnknownKeys::Warn).is_err());
+}
