@@ -2,8 +2,9 @@
 //!
 //! There is a fixed number of lock files, and each repository has one of them. In the process a fair lock of the runtime
 //! comes first, so that no thread waits. Between processes it is `flock` on the file: one open file of the process for all
-//! its shared users, and a second file, the turnstile, which an exclusive user locks while it waits and every shared user
-//! passes, so that the shared users of another process cannot keep it waiting for ever by overlapping each other.
+//! its shared users, and a second file, the turnstile: an exclusive user locks it while it waits, so that the shared users
+//! of another process cannot keep it waiting by overlapping each other; a shared user shares it while it waits, so that an
+//! exclusive user of another process that locks again and again lets it in.
 
 mod slot;
 

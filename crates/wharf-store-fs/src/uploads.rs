@@ -64,14 +64,18 @@ impl FsStore {
     }
 
     pub(crate) async fn close_upload(&self, key: &UploadKey) -> Result<()> {
-        let (disk, key) = (Arc::clone(&self.disk), key.clone());
-        blocking(move || {
-            if folder::finished(&disk, &key)?.is_some() {
-                folder::clear_finished(&disk, &key);
+        let closed = self.with_writer(key, |context| {
+            let (disk, key) = (&context.disk, &context.writer.key);
+            if folder::finished(disk, key)?.is_some() {
+                folder::clear_finished(disk, key);
             }
             Ok(())
-        })
-        .await
+        });
+        match closed.await {
+            // A repeated request has it, perhaps to begin it anew. What is left goes with the old uploads.
+            Err(Error::UploadBusy { .. }) => Ok(()),
+            closed => closed,
+        }
     }
 
     pub(crate) async fn abort_upload(&self, key: &UploadKey) -> Result<()> {

@@ -29,6 +29,8 @@ struct State {
     files: Option<Arc<Files>>,
     /// Shared users in this process; the first locks the file for all and the last releases it.
     shared: usize,
+    /// Shared attempts of this process that are in the turnstile, in the same way.
+    passing: usize,
 }
 
 #[derive(Debug)]
@@ -105,6 +107,10 @@ impl Slot {
         match open(disk, path.clone()) {
             // Another request may have opened them meanwhile: all must use the same.
             Ok(files) => Ok(Some(self.with(|state| Arc::clone(state.files.get_or_insert(Arc::new(files)))))),
+            // One file that another user has made is a fault to be mended, and says nothing of the others.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && path.exists() => {
+                Err(failed("open", &path, error))
+            }
             Err(error)
                 if matches!(
                     error.kind(),
@@ -173,24 +179,41 @@ impl Inner {
         let Some(files) = self.slot.files(&self.disk)? else { return Ok(true) };
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let tried = match self.mode {
-            LockMode::Shared => self.slot.with(|state| self.share(&files, &mut state.shared, &mut progress)),
+            LockMode::Shared => self.slot.with(|state| self.share(&files, state, &mut progress)),
             LockMode::Exclusive => self.take(&files, &mut progress),
         };
         tried.map_err(|source| failed("lock", &files.path, source))
     }
 
-    fn share(&self, files: &Files, shared: &mut usize, progress: &mut Progress) -> io::Result<bool> {
-        // Only passed: what waits here waits for an exclusive user of another process.
-        if !self.flock(&files.turnstile, files, FlockOperation::NonBlockingLockShared)? {
+    fn share(&self, files: &Files, state: &mut State, progress: &mut Progress) -> io::Result<bool> {
+        if *progress == Progress::Nothing {
+            // What waits here waits for an exclusive user of another process that was first.
+            if state.passing == 0
+                && !self.flock(&files.turnstile, files, FlockOperation::NonBlockingLockShared)?
+            {
+                return Ok(false);
+            }
+            state.passing += 1;
+            *progress = Progress::Turnstile;
+        }
+        // What waits here stays in the turnstile, so that the next exclusive user of another process waits for it: one that
+        // locks again and again, as a delete of many tags does, would otherwise keep it out.
+        if state.shared == 0 && !self.flock(&files.lock, files, FlockOperation::NonBlockingLockShared)? {
             return Ok(false);
         }
-        self.flock(&files.turnstile, files, FlockOperation::Unlock)?;
-        if *shared == 0 && !self.flock(&files.lock, files, FlockOperation::NonBlockingLockShared)? {
-            return Ok(false);
-        }
-        *shared += 1;
+        state.shared += 1;
         *progress = Progress::Lock;
+        self.leave_turnstile(files, state)?;
         Ok(true)
+    }
+
+    /// The turnstile is free for exclusive users when the last shared attempt of this process has left it.
+    fn leave_turnstile(&self, files: &Files, state: &mut State) -> io::Result<()> {
+        state.passing -= 1;
+        if state.passing == 0 {
+            self.flock(&files.turnstile, files, FlockOperation::Unlock)?;
+        }
+        Ok(())
     }
 
     fn take(&self, files: &Files, progress: &mut Progress) -> io::Result<bool> {
@@ -223,7 +246,10 @@ impl Inner {
         let unlock = |file: &File| self.flock(file, &files, FlockOperation::Unlock).map(drop);
         match (progress, self.mode) {
             (Progress::Nothing, _) => Ok(()),
-            (Progress::Turnstile, _) => unlock(&files.turnstile),
+            (Progress::Turnstile, LockMode::Exclusive) => unlock(&files.turnstile),
+            (Progress::Turnstile, LockMode::Shared) => {
+                self.slot.with(|state| self.leave_turnstile(&files, state))
+            }
             (Progress::Lock, LockMode::Exclusive) => unlock(&files.lock),
             (Progress::Lock, LockMode::Shared) => self.slot.with(|state| {
                 state.shared -= 1;

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt;
 use rustix::io::Errno;
 use tokio::time::{Instant, timeout};
 use wharf_store::suite::repository;
@@ -75,6 +76,21 @@ async fn shared_users_that_overlap_do_not_keep_another_process_waiting_for_ever(
     assert!(!is_free(&one, LockMode::Shared).await);
     drop(exclusive);
     assert!(is_free(&one, LockMode::Shared).await);
+}
+
+/// As a delete of many tags does.
+#[tokio::test(start_paused = true)]
+async fn an_exclusive_user_that_locks_again_and_again_lets_a_shared_one_of_another_process_in() {
+    let (_directory, one, two) = two_processes();
+    let exclusive = acquire(&one, LockMode::Exclusive).await.unwrap();
+    let mut shared = Box::pin(acquire(&two, LockMode::Shared));
+    assert!(timeout(MOMENT, &mut shared).await.is_err(), "it waits");
+    drop(exclusive);
+    let mut again = Box::pin(acquire(&one, LockMode::Exclusive));
+    assert!(again.as_mut().now_or_never().is_none(), "the exclusive user was first again");
+    let shared = shared.await.unwrap();
+    drop(shared);
+    again.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

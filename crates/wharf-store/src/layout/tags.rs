@@ -11,6 +11,9 @@ use crate::objects::{AgedObject, LockMode, Put, PutIf, PutOutcome, RemoveOutcome
 /// How many tags are listed at a time when all of them must be read.
 const SCAN_PAGE: usize = 1000;
 
+/// How many tags are removed under one lock, while pushes to the repository wait: some tenths of a second on a slow disk.
+const REMOVE_BATCH: usize = 16;
+
 /// How often a delete of a tag begins anew because the tag was moved meanwhile.
 const REMOVE_ATTEMPTS: usize = 16;
 
@@ -97,14 +100,22 @@ impl LayoutMetadata {
         _lock: &RepositoryLock,
     ) -> Result<RemoveOutcome> {
         let outcome = self.objects.remove_if(&Key::TagLink(repository, tag), seen).await?;
-        if outcome == RemoveOutcome::Removed {
-            self.objects.remove_all(&Dir::TagIndex(repository, tag)).await?;
+        if outcome == RemoveOutcome::Removed
+            && let Err(error) = self.objects.remove_all(&Dir::TagIndex(repository, tag)).await
+        {
+            // The tag is gone, and that is the answer. Only a collector of the older registries reads the history.
+            tracing::warn!(
+                repo = %repository,
+                %tag,
+                error = &error as &dyn std::error::Error,
+                "could not remove the history of a deleted tag"
+            );
         }
         Ok(outcome)
     }
 
-    /// Removes every tag that means `digest`, and no tag that has moved to another meanwhile. Without the caller's lock
-    /// each removal acquires it for itself, so that pushes go on beside a long list of tags.
+    /// Removes every tag that means `digest`, and no tag that has moved to another meanwhile. Without the caller's lock it is
+    /// acquired for a batch at a time, so that pushes go on beside a long list of tags.
     pub(super) async fn remove_tags_of(
         &self,
         repository: &RepositoryName,
@@ -121,16 +132,17 @@ impl LayoutMetadata {
                 .buffer_unordered(self.concurrency)
                 .try_collect()
                 .await?;
-            for (tag, seen) in matching.into_iter().flatten() {
-                let outcome = match lock {
-                    Some(lock) => self.remove_tag(repository, &tag, &seen, lock).await?,
-                    None => {
-                        let lock = self.objects.lock(repository, LockMode::Exclusive).await?;
-                        self.remove_tag(repository, &tag, &seen, &lock).await?
-                    }
+            let matching: Vec<(Tag, AgedObject)> = matching.into_iter().flatten().collect();
+            for batch in matching.chunks(REMOVE_BATCH) {
+                let own = match lock {
+                    Some(_) => None,
+                    None => Some(self.objects.lock(repository, LockMode::Exclusive).await?),
                 };
-                if outcome == RemoveOutcome::Removed {
-                    removed.push(TagChange { tag, from: Some(*digest), to: None });
+                let Some(lock) = lock.or(own.as_ref()) else { continue };
+                for (tag, seen) in batch {
+                    if self.remove_tag(repository, tag, seen, lock).await? == RemoveOutcome::Removed {
+                        removed.push(TagChange { tag: tag.clone(), from: Some(*digest), to: None });
+                    }
                 }
             }
             if !page.more {
