@@ -8,6 +8,7 @@ pub mod flaky;
 pub mod images;
 pub mod push;
 pub mod registry;
+pub mod rounds;
 #[cfg(feature = "s3")]
 pub mod s3;
 pub mod tls;
