@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use wharf_oci::Digest;
 use wharf_testkit::process::{run, run_until_success};
 
 /// A folder on the machine's own disk.
@@ -231,26 +230,4 @@ impl Drop for Mounted {
 /// Waits until everything written so far is on its disk.
 pub(crate) fn sync() {
     run(&mut Command::new("sync"));
-}
-
-/// Every blob in the tree under `root` is what its name says.
-pub(crate) fn assert_no_partial_blob(root: &Path) {
-    let blobs = root.join("docker/registry/v2/blobs");
-    for algorithm in folders(&blobs) {
-        for prefix in folders(&algorithm) {
-            for folder in folders(&prefix) {
-                let Ok(bytes) = std::fs::read(folder.join("data")) else { continue };
-                let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
-                let digest: Digest =
-                    format!("{}:{}", name(&algorithm), name(&folder)).parse().expect("a digest");
-                let actual = Digest::of_with(digest.algorithm(), &bytes);
-                assert_eq!(actual, digest, "a blob is not what its name says");
-            }
-        }
-    }
-}
-
-fn folders(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.map(|entry| entry.expect("a readable folder").path()).collect()
 }

@@ -6,6 +6,7 @@ use wharf_testkit::push;
 
 use crate::disk::{self, OvercommittedDisk};
 use crate::server::Server;
+use crate::tree;
 
 /// More than the disk can hold, and less than it says it can.
 const TOO_MUCH: usize = 40 << 20;
@@ -48,7 +49,7 @@ async fn bytes_whose_sync_failed_are_sent_again_when_the_disk_has_room() {
     server.stop();
     disk.remount();
 
-    disk::assert_no_partial_blob(&disk.root());
+    tree::assert_sound(&disk.root());
     let server = Server::start(&disk.root());
     let got = server.wire().get(format!("/v2/a/blobs/{}", blob.digest)).send().await.expect(200);
     assert!(got.body == blob.bytes);

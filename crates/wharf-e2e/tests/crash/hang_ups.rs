@@ -6,8 +6,9 @@ use wharf_testkit::images::{Blob, Image, Manifest};
 use wharf_testkit::push;
 use wharf_testkit::wire::{Request, Server as Wire};
 
-use crate::disk::{self, Folder};
+use crate::disk::Folder;
 use crate::server::Server;
+use crate::tree;
 
 /// Longer than what a connection holds on its way, so that an answer with it is cut in the middle.
 const LARGE_BYTES: usize = 16 << 20;
@@ -140,7 +141,7 @@ async fn clients_that_hang_up_anywhere_leave_nothing_behind() {
     })
     .await;
     world.assert_as_before().await;
-    disk::assert_no_partial_blob(folder.root());
+    tree::assert_sound(folder.root());
     server.stop_with_nothing_left();
 }
 

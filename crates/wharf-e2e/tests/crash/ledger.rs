@@ -1,8 +1,9 @@
 //! What one client knows of its repository: what was acknowledged, and what was asked for and never answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use serde_json::Value;
 use wharf_oci::Digest;
 use wharf_testkit::images::{Blob, Image};
 use wharf_testkit::push;
@@ -31,6 +32,8 @@ pub(crate) struct Ledger {
     pub(crate) repository: String,
     pub(crate) blobs: BTreeMap<Digest, (Bytes, Fate)>,
     pub(crate) images: BTreeMap<Digest, (Image, Fate)>,
+    /// Manifests that refer to another, with that other's digest, and whether they are listed among its referrers.
+    pub(crate) referrers: BTreeMap<Digest, (Digest, Fate)>,
     /// What a tag may mean: one thing if the last change was acknowledged, several if it was not.
     pub(crate) tags: BTreeMap<String, Vec<Option<Digest>>>,
     pub(crate) unfinished: Vec<Unfinished>,
@@ -43,6 +46,7 @@ impl Ledger {
             repository: format!("client-{client}/app"),
             blobs: BTreeMap::new(),
             images: BTreeMap::new(),
+            referrers: BTreeMap::new(),
             tags: BTreeMap::new(),
             unfinished: Vec::new(),
             changes: 0,
@@ -59,6 +63,7 @@ impl Ledger {
         self.verify_blobs(server).await;
         self.verify_images(server).await;
         self.verify_tags(server).await;
+        self.verify_referrers(server).await;
         for upload in std::mem::take(&mut self.unfinished) {
             self.finish(server, upload, uploads_survive).await;
         }
@@ -99,6 +104,21 @@ impl Ledger {
         }
     }
 
+    async fn verify_referrers(&mut self, server: Server) {
+        let mut listed: BTreeMap<Digest, BTreeSet<Digest>> = BTreeMap::new();
+        for (digest, (subject, fate)) in &mut self.referrers {
+            if !listed.contains_key(subject) {
+                listed.insert(*subject, referrers_of(server, &self.repository, subject).await);
+            }
+            let found = if listed[subject].contains(digest) { Fate::Present } else { Fate::Absent };
+            assert!(
+                *fate == Fate::Unknown || *fate == found,
+                "{digest} is {found:?} among the referrers of {subject}, not {fate:?}"
+            );
+            *fate = found;
+        }
+    }
+
     /// Goes on with an upload where the registry says, to its end.
     async fn finish(&mut self, server: Server, upload: Unfinished, survives: bool) {
         let response = server.get(upload.location.clone()).send().await;
@@ -121,6 +141,15 @@ impl Ledger {
         drop(server.put(target).body(rest).send().await.expect(201));
         self.blobs.insert(upload.blob.digest, (upload.blob.bytes, Fate::Present));
     }
+}
+
+async fn referrers_of(server: Server, repository: &str, subject: &Digest) -> BTreeSet<Digest> {
+    let response = server.get(format!("/v2/{repository}/referrers/{subject}")).send().await.expect(200);
+    assert_eq!(response.header("Link"), None, "more referrers than are on a page");
+    let index = response.json();
+    let listed = index["manifests"].as_array().expect("a list of manifests");
+    let digest = |entry: &Value| entry["digest"].as_str().and_then(|text| text.parse().ok());
+    listed.iter().map(|entry| digest(entry).expect("a digest")).collect()
 }
 
 /// Compares what is at `target` with what must be, and says which it is.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use wharf_oci::Digest;
+use wharf_oci::{Digest, Manifest};
 use wharf_testkit::images::{Blob, Image};
 use wharf_testkit::process::let_run;
 use wharf_testkit::push;
@@ -99,7 +99,11 @@ impl Client {
             0 | 1 => self.push_blob_at_once().await,
             2 => self.push_blob_in_chunks(true).await,
             3 => self.push_blob_in_chunks(false).await,
-            4..=6 => self.push_image().await,
+            4 | 5 => {
+                let image = Image::random(self.random.next());
+                self.push_image(image).await
+            }
+            6 => self.push_artifact().await,
             7 => self.delete_tag().await,
             8 => self.delete_image().await,
             _ => self.delete_blob().await,
@@ -165,20 +169,32 @@ impl Client {
         Ok(())
     }
 
-    async fn push_image(&mut self) -> Result<(), Gone> {
-        let image = Image::random(self.random.next());
+    /// An artifact that refers to an image, if there is one.
+    async fn push_artifact(&mut self) -> Result<(), Gone> {
+        let seed = self.random.next();
+        let image = match self.image() {
+            Some(subject) => Image::artifact(seed, &subject.manifest, "application/vnd.example.sbom"),
+            None => Image::random(seed),
+        };
+        self.push_image(image).await
+    }
+
+    async fn push_image(&mut self, image: Image) -> Result<(), Gone> {
         let digest = image.manifest.digest;
         for blob in image.blobs() {
             self.put_blob(blob).await?;
         }
         let tag = format!("v{}", self.random.below(6));
         self.ledger.images.insert(digest, (image.clone(), Fate::Unknown));
+        let subject = subject_of(&image);
+        self.ledger.referrers.extend(subject.map(|subject| (digest, (subject, Fate::Unknown))));
         self.ledger.tags.entry(tag.clone()).or_insert_with(|| vec![None]).push(Some(digest));
         let put = self.server.put(self.target(format!("manifests/{tag}")));
         let put =
             put.header("Content-Type", image.manifest.media_type.as_str()).body(image.manifest.bytes.clone());
         self.ask(put, 201).await?;
         self.ledger.changes += 1;
+        self.set_referrer(&digest, Fate::Present);
         self.ledger.images.insert(digest, (image, Fate::Present));
         self.ledger.tags.insert(tag, vec![Some(digest)]);
         Ok(())
@@ -196,14 +212,9 @@ impl Client {
     }
 
     async fn delete_image(&mut self) -> Result<(), Gone> {
-        let there = self
-            .ledger
-            .images
-            .iter()
-            .find(|(_, (_, fate))| *fate == Fate::Present)
-            .map(|(digest, _)| *digest);
-        let Some(digest) = there else { return Ok(()) };
+        let Some(digest) = self.image().map(|image| image.manifest.digest) else { return Ok(()) };
         self.set_image(&digest, Fate::Unknown);
+        self.set_referrer(&digest, Fate::Unknown);
         let tags = self.tags_of(digest);
         for tag in &tags {
             self.ledger.tags.entry(tag.clone()).or_default().push(None);
@@ -211,6 +222,7 @@ impl Client {
         self.ask(self.server.delete(self.target(format!("manifests/{digest}"))), 202).await?;
         self.ledger.changes += 1;
         self.set_image(&digest, Fate::Absent);
+        self.set_referrer(&digest, Fate::Absent);
         for tag in tags {
             self.ledger.tags.insert(tag, vec![None]);
         }
@@ -228,6 +240,17 @@ impl Client {
         Ok(())
     }
 
+    /// An image that must be there.
+    fn image(&self) -> Option<&Image> {
+        self.ledger.images.values().find(|(_, fate)| *fate == Fate::Present).map(|(image, _)| image)
+    }
+
+    fn set_referrer(&mut self, digest: &Digest, fate: Fate) {
+        if let Some((_, was)) = self.ledger.referrers.get_mut(digest) {
+            *was = fate;
+        }
+    }
+
     fn set_image(&mut self, digest: &Digest, fate: Fate) {
         self.ledger.images.get_mut(digest).expect("a known image").1 = fate;
     }
@@ -241,4 +264,9 @@ impl Client {
         let meaning = |(_, possible): &(&String, &Vec<Option<Digest>>)| possible[..] == [Some(digest)];
         self.ledger.tags.iter().filter(meaning).map(|(tag, _)| tag.clone()).collect()
     }
+}
+
+fn subject_of(image: &Image) -> Option<Digest> {
+    let manifest = Manifest::parse(&image.manifest.bytes, None).expect("a manifest");
+    manifest.subject.map(|subject| subject.digest)
 }

@@ -16,6 +16,7 @@ mod load;
 mod procfs;
 mod server;
 mod stop;
+mod tree;
 mod weather;
 
 use std::time::Duration;
@@ -62,7 +63,7 @@ async fn a_killed_registry_has_lost_nothing_it_acknowledged() {
         load.run_for(moment(round)).await;
         server.kill();
         ledgers = load.end().await;
-        disk::assert_no_partial_blob(folder.root());
+        tree::assert_sound(folder.root());
         acknowledged = ledgers.iter().map(Ledger::acknowledged).sum();
     }
     let server = Server::start(folder.root());
@@ -88,7 +89,7 @@ async fn a_power_cut_under_load_loses_nothing_acknowledged() {
         server.kill();
         ledgers = load.end().await;
         disk.restore_power();
-        disk::assert_no_partial_blob(&disk.root());
+        tree::assert_sound(&disk.root());
     }
     let server = Server::start(&disk.root());
     for ledger in &mut ledgers {
@@ -125,6 +126,7 @@ async fn what_was_acknowledged_just_before_a_power_cut_is_there() {
         disk.cut_power();
         server.kill();
         disk.restore_power();
+        tree::assert_sound(&disk.root());
 
         let server = Server::start(&disk.root());
         assert_last(&server, &name, &image, last).await;

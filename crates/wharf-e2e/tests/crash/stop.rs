@@ -3,11 +3,11 @@
 use wharf_testkit::images::{Blob, Image};
 use wharf_testkit::push;
 
-use crate::disk::{self, Folder};
+use crate::disk::Folder;
 use crate::ledger::Ledger;
 use crate::load::{End, Load};
 use crate::server::Server;
-use crate::{CLIENTS, moment, rounds};
+use crate::{CLIENTS, moment, rounds, tree};
 
 /// Requests in flight are finished, those after them are not answered with anything wrong, and the process says that all
 /// went well.
@@ -27,7 +27,7 @@ async fn a_registry_told_to_stop_under_load_has_finished_what_it_began_and_lost_
         stopped.expect("it stops as it should");
         assert!(wire.try_connect().await.is_err(), "somebody still listens");
         ledgers = load.end().await;
-        disk::assert_no_partial_blob(folder.root());
+        tree::assert_sound(folder.root());
     }
     let server = Server::start(folder.root());
     for ledger in &mut ledgers {

@@ -7,8 +7,9 @@ use wharf_testkit::deadline;
 use wharf_testkit::images::{Blob, Image, noise};
 use wharf_testkit::push;
 
-use crate::disk::{self, Folder, LoopDisk, Mounted};
+use crate::disk::{Folder, LoopDisk, Mounted};
 use crate::server::Server;
+use crate::tree;
 
 async fn assert_serves(server: &Server, repository: &str, reference: &str, image: &Image) {
     let wire = server.wire();
@@ -33,7 +34,7 @@ async fn a_full_disk_is_said_and_loses_nothing() {
     assert!(refused.header("Retry-After").is_some(), "{refused:?}");
     let _ = refused.refused(503, ErrorCode::Unavailable);
     let _ = wire.get(location.clone()).send().await.expect(204);
-    disk::assert_no_partial_blob(&disk.root());
+    tree::assert_sound(&disk.root());
     assert_serves(&server, "a", "v1", &image).await;
     let _ = wire.delete(location).send().await.expect(204);
     let _ = push::image(&wire, "a", "v2", &Image::random(2)).await;
@@ -72,7 +73,7 @@ async fn pushes_go_on_when_a_full_disk_has_room_again() {
     let _ = finish.send().await.expect(201);
     let _ = put().send().await.expect(201);
     assert_serves(&server, "a", "v1", &image).await;
-    disk::assert_no_partial_blob(&disk.root());
+    tree::assert_sound(&disk.root());
     server.stop();
 }
 
