@@ -3,8 +3,9 @@
 //!
 //! Run with the release binary: `WHARF_REGISTRY=… cargo test -p wharf-e2e --features crash --test crash`. The power cuts
 //! need root and ext4 on a loop device. More rounds than CI runs: `WHARF_KILLS=200`, `WHARF_POWER_CUTS=200`,
-//! `WHARF_STOPS=200`; a longer upload: `WHARF_LARGE_GIB=20`, for which the disk needs that much and some more; and
-//! `WHARF_FSYNC=none` shows that the power cuts find what they are looking for, by failing.
+//! `WHARF_STOPS=200`, and `WHARF_ROUNDS=1000` of two processes; a longer upload: `WHARF_LARGE_GIB=20`, for which the disk
+//! needs that much and some more; and `WHARF_FSYNC=none` shows that the power cuts find what they are looking for, by
+//! failing.
 
 mod crowd;
 mod disk;
@@ -16,6 +17,7 @@ mod load;
 mod procfs;
 mod server;
 mod stop;
+mod together;
 mod tree;
 mod weather;
 

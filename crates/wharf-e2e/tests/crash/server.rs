@@ -18,6 +18,15 @@ use crate::procfs::Process;
 /// How long a start or a stop may take.
 const LIMIT: Duration = Duration::from_secs(20);
 
+/// What is not as usual.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Options<'a> {
+    /// The program that starts it, with its arguments, as in `prlimit --nofile=64 registry …`.
+    pub(crate) wrapper: &'a [&'a str],
+    /// `storage.filesystem.fsync`; `full`, or what the environment says.
+    pub(crate) fsync: Option<&'a str>,
+}
+
 pub(crate) struct Server {
     child: Child,
     wire: wire::Server,
@@ -27,13 +36,19 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(root: &Path) -> Self {
-        Self::start_under(&[], root)
+        Self::start_with(Options::default(), root)
     }
 
-    /// One that another program starts, as in `prlimit --nofile=64 registry …`.
+    /// One that another program starts.
     pub(crate) fn start_under(wrapper: &[&str], root: &Path) -> Self {
+        Self::start_with(Options { wrapper, ..Options::default() }, root)
+    }
+
+    pub(crate) fn start_with(options: Options<'_>, root: &Path) -> Self {
+        let Options { wrapper, fsync } = options;
         let binary = std::env::var("WHARF_REGISTRY").expect("WHARF_REGISTRY names the release binary");
-        let fsync = std::env::var("WHARF_FSYNC").unwrap_or_else(|_| "full".to_owned());
+        let usual = || std::env::var("WHARF_FSYNC").unwrap_or_else(|_| "full".to_owned());
+        let fsync = fsync.map_or_else(usual, str::to_owned);
         let scratch = tempfile::tempdir().expect("a folder for the config");
         let address = free_address();
         let config = scratch.path().join("config.yml");

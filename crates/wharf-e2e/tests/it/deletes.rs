@@ -5,6 +5,7 @@ use wharf_oci::ErrorCode;
 use wharf_testkit::images::{Blob, Image};
 use wharf_testkit::push;
 use wharf_testkit::registry::{ScratchRegistry, Setup};
+use wharf_testkit::rounds::tags_that_move_beside_a_delete;
 use wharf_testkit::wire::Response;
 
 use crate::NOBODYS;
@@ -114,4 +115,17 @@ async fn a_registry_whose_deletes_are_off_deletes_nothing() {
     // An upload may be cancelled all the same: whoever may push may stop pushing.
     let location = push::begin(&registry, "a").await;
     let _ = registry.delete(location).send().await.expect(204);
+}
+
+/// The delete comes to a thousand tags one after the other. What is pushed to one of them meanwhile stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tags_that_move_while_the_manifest_they_meant_is_deleted_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    // Two stores on one directory know nothing of each other, as two processes.
+    let one = ScratchRegistry::over(directory.path(), Setup::default()).await;
+    let other = ScratchRegistry::over(directory.path(), Setup::default()).await;
+    let memory = ScratchRegistry::memory().await;
+    for (deletes, pushes) in [(*one, *other), (*memory, *memory)] {
+        let _ = tags_that_move_beside_a_delete(deletes, pushes, 1000).await;
+    }
 }

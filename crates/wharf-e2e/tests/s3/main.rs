@@ -7,6 +7,8 @@
 //! WHARF_REGISTRY=<path of the binary> cargo test -p wharf-e2e --features s3 --test s3
 //! ```
 //!
+//! `WHARF_ROUNDS=1000` runs more rounds of pushes and deletes by two replicas than CI does, `WHARF_SEED` others.
+//!
 //! `WHARF_S3_PEER=1` puts distribution 3.1.1 in the place of our binary wherever a test runs one: what fails then is the
 //! test's fault, or theirs.
 
@@ -22,6 +24,7 @@ mod memory;
 mod programs;
 mod proxy;
 mod replicas;
+mod rounds;
 mod served;
 mod stores;
 mod uploads;
