@@ -24,14 +24,15 @@ pub(crate) struct BodyBudget {
     all: Arc<Semaphore>,
     per_address: usize,
     wait: Duration,
-    by_address: Mutex<HashMap<IpAddr, Weak<Semaphore>>>,
+    /// Clients whose address is unknown have one share together: a client must not escape its own by hiding.
+    by_address: Mutex<HashMap<Option<IpAddr>, Weak<Semaphore>>>,
 }
 
 /// Whose room a request's body takes.
 #[derive(Debug, Clone)]
 pub(crate) struct BodyAccount {
     pub(crate) budget: Arc<BodyBudget>,
-    /// The client's; `None` where it is unknown, as on a Unix socket.
+    /// The client's; `None` where it is unknown, as on a Unix socket or where the headers of a proxy contradict each other.
     pub(crate) address: Option<IpAddr>,
 }
 
@@ -40,7 +41,7 @@ pub(crate) struct BodyAccount {
 pub(crate) struct Room {
     wait: Duration,
     all: Taken,
-    of_address: Option<Taken>,
+    of_address: Taken,
 }
 
 /// There was no room for so long.
@@ -71,9 +72,9 @@ impl BodyBudget {
         }
     }
 
-    fn of_address(&self, address: IpAddr) -> Arc<Semaphore> {
+    fn of_address(&self, address: Option<IpAddr>) -> Arc<Semaphore> {
         let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let address = network(address);
+        let address = address.map(network);
         if let Some(semaphore) = by_address.get(&address).and_then(Weak::upgrade) {
             return semaphore;
         }
@@ -91,7 +92,7 @@ impl BodyBudget {
 impl BodyAccount {
     /// No room yet, for a body that begins.
     pub(crate) fn open(&self) -> Room {
-        let of_address = self.address.map(|address| Taken::nothing_of(self.budget.of_address(address)));
+        let of_address = Taken::nothing_of(self.budget.of_address(self.address));
         Room { wait: self.budget.wait, all: Taken::nothing_of(Arc::clone(&self.budget.all)), of_address }
     }
 }
@@ -103,9 +104,7 @@ impl Room {
     pub(crate) async fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let growing = async {
             // The address first: who waits for its own address takes nothing that others could have.
-            if let Some(of_address) = &mut self.of_address {
-                of_address.grow(bytes).await;
-            }
+            self.of_address.grow(bytes).await;
             self.all.grow(bytes).await;
         };
         timeout(self.wait, growing).await.map_err(|_| NoRoom(self.wait))
@@ -162,13 +161,14 @@ mod tests {
         first.grow(30).await.unwrap();
         let mut second = one.open();
         assert_eq!(second.grow(20).await, Err(NoRoom(Limits::default().collect_wait)));
-        other.open().grow(40).await.unwrap();
+        let mut beside = other.open();
+        beside.grow(40).await.unwrap();
         let mut unknown = account(&budget, "").open();
-        unknown.grow(70).await.unwrap();
+        assert!(unknown.grow(41).await.is_err(), "unknown addresses have one share together");
+        unknown.grow(30).await.unwrap();
         // Now the room of all is taken.
-        assert!(other.open().grow(1).await.is_err());
-        drop(unknown);
-        drop(first);
+        assert!(account(&budget, "192.0.2.3").open().grow(1).await.is_err());
+        drop((beside, unknown, first));
         second.grow(20).await.unwrap();
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use wharf_auth::{ATTRIBUTE_TYPES, ClientCertificate, escape_value};
-use x509_parser::asn1_rs::ToDer;
+use x509_parser::asn1_rs::{Tag, ToDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
@@ -19,7 +19,31 @@ pub fn subject_of(certificate: &[u8]) -> Option<ClientCertificate> {
 
 /// The last common name, which is the most specific one.
 fn common_name(subject: &X509Name<'_>) -> Option<String> {
-    subject.iter_common_name().last()?.as_str().ok().map(str::to_owned)
+    text_of(subject.iter_common_name().last()?)
+}
+
+/// The text of a value, in whichever string type it is written: the holder of a key often chooses that, and a rule that
+/// denies a name must not be passed by another spelling of it.
+fn text_of(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
+    if let Ok(text) = attribute.as_str() {
+        return Some(text.to_owned());
+    }
+    let value = attribute.attr_value();
+    match value.tag() {
+        Tag::BmpString => {
+            let (units, rest) = value.data.as_chunks::<2>();
+            let units: Vec<u16> = units.iter().map(|unit| u16::from_be_bytes(*unit)).collect();
+            rest.is_empty().then(|| String::from_utf16(&units).ok()).flatten()
+        }
+        Tag::UniversalString => {
+            let (units, rest) = value.data.as_chunks::<4>();
+            let text = units.iter().map(|unit| char::from_u32(u32::from_be_bytes(*unit))).collect();
+            rest.is_empty().then_some(text).flatten()
+        }
+        // As OpenSSL reads it: Latin-1.
+        Tag::T61String => Some(value.data.iter().copied().map(char::from).collect()),
+        _ => None,
+    }
 }
 
 /// The whole name: the most specific part first, which stands last in the certificate.
@@ -33,8 +57,8 @@ fn written(name: &X509Name<'_>) -> String {
 fn written_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     let number = attribute.attr_type().to_id_string();
     let short = ATTRIBUTE_TYPES.iter().find(|(known, _)| *known == number).map(|(_, short)| *short);
-    match (short, attribute.as_str()) {
-        (Some(short), Ok(text)) => format!("{short}={}", escape_value(text)),
+    match (short, text_of(attribute)) {
+        (Some(short), Some(text)) => format!("{short}={}", escape_value(&text)),
         (short, _) => format!("{}={}", short.unwrap_or(&number), encoded(attribute)),
     }
 }
@@ -109,6 +133,25 @@ mod tests {
     fn a_type_without_a_name_is_a_number_and_its_value_is_hexadecimal() {
         let email = DnType::from_oid(&[1, 2, 840, 113_549, 1, 9, 1]);
         check(&[(email, "a@b")], "1.2.840.113549.1.9.1=#0c03614062", None);
+    }
+
+    #[test]
+    fn a_name_is_the_same_in_every_string_type() {
+        let values = [
+            DnValue::Utf8String("Åsa,b".to_owned()),
+            DnValue::BmpString("Åsa,b".try_into().unwrap()),
+            DnValue::UniversalString("Åsa,b".try_into().unwrap()),
+        ];
+        for value in values {
+            let mut params = CertificateParams::default();
+            let mut name = DistinguishedName::new();
+            name.push(DnType::CommonName, value.clone());
+            params.distinguished_name = name;
+            let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+            let found = subject_of(certificate.der()).unwrap();
+            assert_eq!(found.subject, r"CN=Åsa\,b", "{value:?}");
+            assert_eq!(found.common_name.as_deref(), Some("Åsa,b"), "{value:?}");
+        }
     }
 
     #[test]

@@ -100,16 +100,8 @@ impl LayoutMetadata {
         _lock: &RepositoryLock,
     ) -> Result<RemoveOutcome> {
         let outcome = self.objects.remove_if(&Key::TagLink(repository, tag), seen).await?;
-        if outcome == RemoveOutcome::Removed
-            && let Err(error) = self.objects.remove_all(&Dir::TagIndex(repository, tag)).await
-        {
-            // The tag is gone, and that is the answer. Only a collector of the older registries reads the history.
-            tracing::warn!(
-                repo = %repository,
-                %tag,
-                error = &error as &dyn std::error::Error,
-                "could not remove the history of a deleted tag"
-            );
+        if outcome == RemoveOutcome::Removed {
+            self.objects.remove_all(&Dir::TagIndex(repository, tag)).await?;
         }
         Ok(outcome)
     }
