@@ -204,16 +204,10 @@ impl LayoutMetadata {
 #[async_trait]
 impl MetadataStore for LayoutMetadata {
     async fn manifest(&self, repository: &RepositoryName, reference: &Reference) -> Result<Option<Digest>> {
-        let digest = match reference {
-            Reference::Digest(digest) => *digest,
-            Reference::Tag(tag) => {
-                match link::follow(self.objects(), &Key::TagLink(repository, tag)).await? {
-                    Some(digest) => digest,
-                    None => return Ok(None),
-                }
-            }
-        };
-        Ok(self.has_revision(repository, &digest).await?.then_some(digest))
+        match reference {
+            Reference::Digest(digest) => Ok(self.has_revision(repository, digest).await?.then_some(*digest)),
+            Reference::Tag(tag) => self.tagged(repository, tag).await,
+        }
     }
 
     async fn blob(&self, repository: &RepositoryName, digest: &Digest) -> Result<Option<Digest>> {

@@ -14,6 +14,9 @@ const SCAN_PAGE: usize = 1000;
 /// How many tags are removed under one lock, while pushes to the repository wait: some tenths of a second on a slow disk.
 const REMOVE_BATCH: usize = 16;
 
+/// How often a tag is read again because it has moved and what it meant was deleted.
+const READ_ATTEMPTS: usize = 16;
+
 /// How often a delete of a tag begins anew because the tag was moved meanwhile.
 const REMOVE_ATTEMPTS: usize = 16;
 
@@ -27,6 +30,25 @@ impl LayoutMetadata {
     /// What the tag means before it is written.
     pub(super) async fn meaning(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<Digest>> {
         link::follow_to_replace(self.objects(), &Key::TagLink(repository, tag)).await
+    }
+
+    /// The manifest a tag means.
+    pub(super) async fn tagged(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<Digest>> {
+        let key = Key::TagLink(repository, tag);
+        let mut read = link::follow(self.objects(), &key).await?;
+        for _ in 0..READ_ATTEMPTS {
+            let Some(digest) = read else { return Ok(None) };
+            if self.has_revision(repository, &digest).await? {
+                return Ok(Some(digest));
+            }
+            // The tag may have moved before that manifest was deleted, and was there all the time.
+            let again = link::follow(self.objects(), &key).await?;
+            if again == Some(digest) {
+                return Ok(None);
+            }
+            read = again;
+        }
+        Err(super::contended(format!("read tag {tag} of {repository}")))
     }
 
     /// Writes a tag on its condition. The lock is the caller's exclusive one.

@@ -244,3 +244,27 @@ fn an_immutable_tag_made_anew_beside_another_is_made_once() {
         });
     }
 }
+
+#[test]
+fn a_tag_that_moves_before_its_manifest_is_deleted_is_never_absent() {
+    for atomicity in BOTH {
+        every_schedule(|schedule| {
+            let world = world(atomicity);
+            let (moved, read) = (RefCell::new(None), RefCell::new(None));
+            let (name, reference) = (name(), Reference::Tag(tag()));
+            // The reader's calls are steps; all of the move and the delete may come between any two of them.
+            let change = async {
+                std::future::ready(()).await;
+                push(&world.direct, new(), Expect::Any).await.unwrap();
+                delete(&world.direct).await.unwrap()
+            };
+            let mut operations =
+                [into(&read, world.stepwise.manifest(&name, &reference)), into(&moved, change)];
+            let polled = run(&mut operations, schedule);
+            drop(operations);
+            let found = read.take().unwrap().unwrap();
+            assert!(found == Some(old()) || found == Some(new()), "{found:?}: {polled:?}");
+            polled
+        });
+    }
+}
