@@ -165,7 +165,7 @@ impl OwnTokens {
     }
 
     /// Tokens signed with a key derived from a secret (`http.secret`), the same in every replica. The key is derived beside
-    /// what else a start does; until it is there, whoever needs it waits.
+    /// what else a start does; until it is there, requests that need it wait.
     ///
     /// # Errors
     /// The secret can be guessed.

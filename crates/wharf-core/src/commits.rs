@@ -30,7 +30,7 @@ pub(crate) struct Append {
 /// Whether the body of the running request is complete, and how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// Bytes may still come; nobody waits for a client.
+    /// Bytes may still come; no request waits for another client.
     Receiving,
     /// All bytes are there: the rest is ours to do.
     Committing,

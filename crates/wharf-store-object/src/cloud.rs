@@ -107,7 +107,7 @@ pub enum CredentialExpiry {
     Never,
     /// At this time.
     At(SystemTime),
-    /// It does, and nobody says when.
+    /// It does, at an unknown time.
     Unknown,
 }
 

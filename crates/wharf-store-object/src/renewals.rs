@@ -54,7 +54,7 @@ pub(crate) async fn renew(store: &BucketStore, digest: &Digest, older_than: Dura
             now
         }
     };
-    // After the renewal, whoever wrote it: a remover that looked before it may have removed the blob since.
+    // After the renewal, whichever process wrote it: a remover that looked before it may have removed the blob since.
     let there = store.cloud().head(&store.key(&Key::BlobData(digest))).await?.is_some();
     if there {
         store.renewals().0.insert(*digest, at);

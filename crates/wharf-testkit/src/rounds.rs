@@ -37,7 +37,7 @@ const TARGET: &str = "rounds/target";
 /// The repository that layers are mounted from.
 const SOURCE: &str = "rounds/source";
 
-/// A tag that nobody touches, so that the repository exists in every state.
+/// A tag that no request touches, so that the repository exists in every state.
 const PINNED: &str = "pinned";
 
 /// What came of all rounds.

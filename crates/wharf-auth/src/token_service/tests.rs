@@ -232,7 +232,7 @@ async fn keys_in_files_are_rotated_without_a_refused_token() {
     assert!(tokens.read(&after).await.is_some());
 }
 
-/// A start must answer before a key is derived, and whoever needs the key must get it and no refusal.
+/// A start must answer before a key is derived, and a request that needs the key must get it and no refusal.
 #[tokio::test]
 async fn while_a_key_is_derived_clients_are_answered_and_tokens_wait() {
     let (finish, derived) = std::sync::mpsc::channel();

@@ -171,7 +171,7 @@ async fn who_may_not_is_told_in_the_same_form() {
     }
 }
 
-/// Refuses everybody with a challenge that fits in no header, or sends them to an address that does not.
+/// Refuses every caller with a challenge that fits in no header, or sends them to an address that does not.
 #[derive(Debug)]
 struct Unwritable;
 

@@ -58,7 +58,7 @@ async fn a_body_whose_frames_are_not_sent_reads_on_in_small_blocks() {
 #[tokio::test]
 async fn one_slow_reader_takes_no_more_than_its_share_whatever_it_opens() {
     let connections = connections();
-    // All of them have frames that nobody takes.
+    // All of them have frames that their clients do not read.
     let slow: Vec<_> = (0..100).map(|_| connect(&connections, 1)).collect();
     let mut held = Vec::new();
     for connection in &slow {

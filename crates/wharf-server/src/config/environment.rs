@@ -266,7 +266,7 @@ fn spelling(part: &Part, path: &KeyPath, node: Option<&Node>) -> String {
 }
 
 /// Whether no other program has a variable of this form. The sections themselves are words that others use:
-/// `REGISTRY_ACCESS_TOKEN` is somebody's credential.
+/// `REGISTRY_ACCESS_TOKEN` is a credential.
 fn is_inside_of_what_protects(section: &KeyPath) -> bool {
     section.segments().len() > 1 && keys::purpose(section) == Purpose::Protects
 }

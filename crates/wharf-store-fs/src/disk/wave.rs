@@ -34,7 +34,7 @@ enum Sync {
 
 /// Folders made for a wave, outermost first.
 ///
-/// Where a sync of the folder around one fails it must not stay: whoever finds it there the next time syncs that folder
+/// Where a sync of the folder around one fails it must not stay: the next writer that finds it there syncs that folder
 /// again, which succeeds because the kernel has given up on what it could not write.
 #[derive(Debug)]
 pub(super) struct Made(Vec<PathBuf>);
