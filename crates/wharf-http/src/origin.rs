@@ -109,7 +109,7 @@ fn warn(unknown: &Unknown) {
     });
 }
 
-/// The last address in `X-Forwarded-For` where no proxies are named. A client may have invented it: it only tells apart the
+/// The last address in `X-Forwarded-For` where no proxies are named. Clients may invent it: it only tells apart the
 /// clients of one connection's other end where their failed logins are counted.
 pub(crate) fn unverified(reached: Reached<'_>, trusted: &TrustedProxies) -> Option<IpAddr> {
     let TrustedProxies::All = trusted else { return None };
