@@ -237,10 +237,11 @@ impl Seat {
             if let Some(tls) = &tls {
                 request.extensions_mut().insert(tls.clone());
             }
-            async move {
+            // Boxed: the protocols move it about, and it is as large as what the longest request does.
+            Box::pin(async move {
                 let response = service.respond(request).await;
                 Ok::<_, Infallible>(response.map(|body| SendingBody::new(body, busy, share)))
-            }
+            })
         });
         match protocol {
             Protocol::Http1 => {
