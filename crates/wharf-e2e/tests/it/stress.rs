@@ -21,7 +21,7 @@ use time::Time;
 use tokio::sync::RwLock;
 use wharf_core::{Cause, Error, Options, PutManifest, Registry};
 use wharf_oci::{Digest, Reference, RepositoryName};
-use wharf_store::{BlobBody, BlobStore, ByteStream, LayoutMetadata, MemoryStore, MetadataStore};
+use wharf_store::{BlobBody, BlobStore, ByteStream, LayoutMetadata, MemoryStore, MetadataStore, Objects};
 use wharf_store_fs::{FsOptions, FsStore, Fsync};
 use wharf_testkit::clock::ManualClock;
 use wharf_testkit::images::{Blob, Image, Manifest};
@@ -40,11 +40,11 @@ struct World {
     registry: Registry,
     blobs: Arc<dyn BlobStore>,
     metadata: Arc<dyn MetadataStore>,
-    time: Time,
+    time: Arc<Time>,
     /// Time passes only when nobody holds it for reading, so that no operation takes long by this world's clock, however
     /// slow the machine is.
-    moment: RwLock<()>,
-    _directory: Option<TempDir>,
+    moment: Arc<RwLock<()>>,
+    directory: Option<Arc<TempDir>>,
 }
 
 // === impl World ===
@@ -55,34 +55,40 @@ impl World {
             Kind::Memory => {
                 let clock = ManualClock::default();
                 let store = MemoryStore::with_clock(Arc::new(clock.clone()));
-                Self::over(store.clone(), LayoutMetadata::new(Arc::new(store)), Time::Moved(clock), None)
+                Arc::new(Self::over(store, Arc::new(Time::Moved(clock)), Arc::default(), None))
             }
             Kind::Files => {
-                let directory = tempfile::tempdir().unwrap();
-                let options = FsOptions { fsync: Fsync::None, ..FsOptions::new(directory.path()) };
-                let store = FsStore::open(options).unwrap();
-                let time = Time::files_under(directory.path());
-                Self::over(store.clone(), LayoutMetadata::new(Arc::new(store)), time, Some(directory))
+                let directory = Arc::new(tempfile::tempdir().unwrap());
+                let time = Arc::new(Time::files_under(directory.path()));
+                Arc::new(Self::over(store_on(&directory), time, Arc::default(), Some(directory)))
             }
         }
     }
 
-    fn over(
-        blobs: impl BlobStore,
-        metadata: LayoutMetadata,
-        time: Time,
-        directory: Option<TempDir>,
-    ) -> Arc<Self> {
-        let blobs: Arc<dyn BlobStore> = Arc::new(blobs);
+    /// Another registry on the same directory, with a store of its own as another process has it; over memory, which no
+    /// other process has, this one.
+    fn beside(self: &Arc<Self>) -> Arc<Self> {
+        let Some(directory) = &self.directory else { return Arc::clone(self) };
+        let (time, moment) = (Arc::clone(&self.time), Arc::clone(&self.moment));
+        Arc::new(Self::over(store_on(directory), time, moment, Some(Arc::clone(directory))))
+    }
+
+    fn over<S: BlobStore + Objects + Clone>(
+        store: S,
+        time: Arc<Time>,
+        moment: Arc<RwLock<()>>,
+        directory: Option<Arc<TempDir>>,
+    ) -> Self {
+        let blobs: Arc<dyn BlobStore> = Arc::new(store.clone());
+        let grace = wharf_store::Grace::new(collector::GRACE);
         let metadata: Arc<dyn MetadataStore> =
-            Arc::new(metadata.with_grace(wharf_store::Grace::new(collector::GRACE)));
+            Arc::new(LayoutMetadata::new(Arc::new(store)).with_grace(grace));
         let registry = Registry::new(Arc::clone(&blobs), Arc::clone(&metadata), Options::default());
-        let moment = RwLock::new(());
-        Arc::new(Self { registry, blobs, metadata, time, moment, _directory: directory })
+        Self { registry, blobs, metadata, time, moment, directory }
     }
 
     fn root(&self) -> Option<&Path> {
-        self._directory.as_ref().map(TempDir::path)
+        self.directory.as_ref().map(|directory| directory.path())
     }
 
     async fn push_blob(&self, repository: &RepositoryName, blob: &Blob) {
@@ -127,6 +133,10 @@ impl World {
             assert!(bytes == blob.bytes, "{} in {repository}", blob.digest);
         }
     }
+}
+
+fn store_on(directory: &TempDir) -> FsStore {
+    FsStore::open(FsOptions { fsync: Fsync::None, ..FsOptions::new(directory.path()) }).unwrap()
 }
 
 /// Xorshift: the same seed asks for the same things.

@@ -1,5 +1,5 @@
 //! A collector, as small as it can be, over exactly the ports that a collector has; and clients beside whom it never
-//! rests.
+//! rests. Over files, it and two halves of the clients have stores of their own, as three processes on one directory.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -55,9 +55,11 @@ async fn run(kind: Kind, roots: Roots, seed: u64) {
     let world = World::new(kind);
     let shared = Arc::new(Shared::new(seed));
     let mut clients = Vec::new();
-    for number in 0..CLIENTS {
-        clients.push(Client::new(Arc::clone(&world), Arc::clone(&shared), roots, seed, number).await);
+    let processes = [Arc::clone(&world), world.beside()];
+    for (number, process) in (0..CLIENTS).zip(processes.iter().cycle()) {
+        clients.push(Client::new(Arc::clone(process), Arc::clone(&shared), roots, seed, number).await);
     }
+    let collector = world.beside();
     let mut running = JoinSet::new();
     for client in clients {
         running.spawn(client.run());
@@ -67,14 +69,14 @@ async fn run(kind: Kind, roots: Roots, seed: u64) {
         shared.steps.send_replace(OVER);
         clients
     };
-    let (mut clients, taken) = tokio::join!(ended, collect_until_over(&world, roots, &shared));
+    let (mut clients, taken) = tokio::join!(ended, collect_until_over(&collector, roots, &shared));
 
     for client in &mut clients {
         client.verify_all().await;
     }
     // All that is garbage is old now, and what is not garbage is old, too.
     world.time.pass(3 * GRACE);
-    let last = collect(&world, roots).await;
+    let last = collect(&collector, roots).await;
     for client in &mut clients {
         client.verify_all().await;
     }

@@ -1,6 +1,7 @@
 //! Two things at the same time, over and over.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::TryStreamExt;
 use tokio::task::JoinSet;
@@ -92,6 +93,41 @@ async fn a_tag_that_moves_while_it_is_pulled_is_the_old_image_or_the_new_one() {
                 let image = &images[usize::try_from(round % 2).unwrap()];
                 world.put_manifest(&repository, tag("latest"), &image.manifest).await.unwrap();
             }
+            running.join_all().await;
+        }
+    }
+}
+
+/// As a client does that keeps the newest image alone: the tag moves, and what it meant before is deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_tag_that_moves_before_its_old_image_is_deleted_is_never_absent() {
+    for kind in KINDS {
+        for seed in seeds(1) {
+            let (world, repository) = (World::new(kind), name("a"));
+            let images: Arc<[Image; 2]> = Arc::new([Image::random(2 * seed), Image::random(2 * seed + 1)]);
+            for image in images.iter() {
+                world.push_image(&repository, tag("latest"), image).await;
+            }
+            let over = Arc::new(AtomicBool::new(false));
+            let mut running = JoinSet::new();
+            for _ in 0..PULLERS {
+                let (world, images, over) = (world.beside(), Arc::clone(&images), Arc::clone(&over));
+                running.spawn(async move {
+                    while !over.load(Ordering::SeqCst) {
+                        let found = world.registry.manifest(&name("a"), &tag("latest")).await.unwrap();
+                        assert!(images.iter().any(|image| image.manifest.bytes == found.bytes));
+                        // Over memory nothing else makes a reader wait.
+                        tokio::task::yield_now().await;
+                    }
+                });
+            }
+            for round in 0..5 * ROUNDS {
+                let (new, old) = if round.is_multiple_of(2) { (0, 1) } else { (1, 0) };
+                world.put_manifest(&repository, tag("latest"), &images[new].manifest).await.unwrap();
+                let old = images[old].manifest.digest.into();
+                world.registry.delete_manifest(&cause(), &repository, &old).await.unwrap();
+            }
+            over.store(true, Ordering::SeqCst);
             running.join_all().await;
         }
     }
