@@ -52,7 +52,7 @@ impl<'a> Accept<'a> {
 
     /// Whether this type is asked for by its name.
     pub fn lists(&self, media_type: &MediaType) -> bool {
-        self.listed.iter().any(|listed| *listed == media_type.as_str())
+        self.listed.iter().any(|listed| listed.eq_ignore_ascii_case(media_type.as_str()))
     }
 
     /// Whether anything will do: a wildcard, or no word at all.
@@ -61,7 +61,7 @@ impl<'a> Accept<'a> {
     }
 
     fn refuses(&self, media_type: &MediaType) -> bool {
-        self.refused.iter().any(|refused| *refused == media_type.as_str())
+        self.refused.iter().any(|refused| refused.eq_ignore_ascii_case(media_type.as_str()))
     }
 
     fn add(&mut self, range: &'a str, refused: bool) {
@@ -69,11 +69,12 @@ impl<'a> Accept<'a> {
             self.wildcard = Wildcard::Absent;
         }
         // Lone `*` is what some old HTTP libraries send for `*/*`.
-        match range {
-            "*/*" | "application/*" | "*" if refused => {}
-            "*/*" | "application/*" | "*" => self.wildcard = Wildcard::Present,
-            _ if refused => self.refused.push(range),
-            _ => self.listed.push(range),
+        let wildcard = matches!(range, "*/*" | "*") || range.eq_ignore_ascii_case("application/*");
+        match (wildcard, refused) {
+            (true, true) => {}
+            (true, false) => self.wildcard = Wildcard::Present,
+            (false, true) => self.refused.push(range),
+            (false, false) => self.listed.push(range),
         }
     }
 }
@@ -113,6 +114,9 @@ mod tests {
         check(&["*"], (true, false, true));
         check(&["application/*;q=0.5"], (true, false, true));
         check(&[OCI], (true, true, false));
+        check(&[&OCI.to_uppercase()], (true, true, false));
+        check(&[&format!("{};q=0, */*", OCI.to_uppercase())], (false, false, true));
+        check(&["Application/*"], (true, false, true));
         check(&[LIST], (false, false, false));
         check(&[LIST, OCI], (true, true, false));
         check(&[&format!("{LIST}, {OCI};q=0.1 ")], (true, true, false));

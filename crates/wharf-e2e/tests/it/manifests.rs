@@ -224,6 +224,9 @@ async fn only_the_four_types_are_manifests() {
     let with_parameter = format!("{}; charset=utf-8", image.manifest.media_type);
     let _ = put(&registry, "ok", &with_parameter, bytes.clone()).await.expect(201);
     assert_served(&registry, "ok", &image.manifest).await;
+    let in_capitals = image.manifest.media_type.as_str().to_uppercase();
+    let _ = put(&registry, "capitals", &in_capitals, bytes.clone()).await.expect(201);
+    assert_served(&registry, "capitals", &image.manifest).await;
     for content_type in [
         "application/json",
         "application/vnd.docker.distribution.manifest.v1+prettyjws",

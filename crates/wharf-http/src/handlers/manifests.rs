@@ -139,10 +139,10 @@ fn manifest_head(cx: &Cx<'_>, manifest: &StoredManifest) -> Response<Body> {
     response
 }
 
-/// What the client says the manifest is; parameters do not count. It has to say something: what a manifest is must not
-/// be a matter of how it is read.
+/// The type that the client gives the manifest; parameters and case do not count (RFC 9110, 8.3.1). A request without one
+/// is refused: what a manifest is must not depend on how it is read.
 fn content_type(cx: &Cx<'_>) -> Result<MediaType, ApiError> {
     let text = cx.text(&CONTENT_TYPE).unwrap_or_default();
-    MediaType::parse(text)
+    MediaType::parse(&text.to_ascii_lowercase())
         .map_err(|error| ApiError::new(ErrorCode::ManifestInvalid).detail(error.to_string()))
 }

@@ -169,7 +169,8 @@ fn check_length(range: ContentRange, length: Option<u64>) -> Result<(), ApiError
 /// A chunk is bytes and nothing else; whoever sends a form means something we do not do.
 fn check_content_type(cx: &Cx<'_>) -> Result<(), ApiError> {
     match cx.text(&CONTENT_TYPE) {
-        None | Some("" | "application/octet-stream") => Ok(()),
+        None | Some("") => Ok(()),
+        Some(text) if text.eq_ignore_ascii_case("application/octet-stream") => Ok(()),
         Some(other) => Err(ApiError::with_status(StatusCode::BAD_REQUEST, ErrorCode::BlobUploadInvalid)
             .detail(format!("a chunk is application/octet-stream, not {other}"))),
     }

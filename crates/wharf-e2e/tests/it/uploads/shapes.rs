@@ -66,7 +66,7 @@ async fn a_post_and_a_put_with_all_bytes() {
         let location = begin(&registry, "a/b").await;
         let put = registry
             .put(finish(&location, &blob.digest))
-            .header("Content-Type", "application/octet-stream")
+            .header("Content-Type", "Application/Octet-Stream")
             .body(blob.bytes.clone());
         assert_created(put.send().await, "a/b", &blob);
         assert_pulled(&registry, "a/b", &blob).await;
@@ -123,7 +123,7 @@ async fn many_patches_with_ranges_in_every_form() {
             let end = (first + 300).min(1000);
             let patch = registry
                 .patch(&location)
-                .header("Content-Type", "application/octet-stream")
+                .header("Content-Type", "Application/Octet-Stream")
                 .header("Content-Range", form(first, end - 1))
                 .body(blob.bytes.slice(first..end));
             location = assert_at(&patch.send().await.expect(202), end as u64);
