@@ -289,8 +289,16 @@ pub(crate) fn absent_as_none<T>(result: io::Result<T>) -> io::Result<Option<T>> 
 
 /// A failure of the file system, as the port reports it.
 pub(crate) fn failed(verb: &str, path: &Path, source: io::Error) -> Error {
-    let later =
-        [Errno::NOSPC, Errno::DQUOT, Errno::MFILE, Errno::NFILE, Errno::TIMEDOUT, Errno::STALE, Errno::NOMEM];
+    let later = [
+        Errno::NOSPC,
+        Errno::DQUOT,
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::TIMEDOUT,
+        Errno::STALE,
+        Errno::NOMEM,
+        Errno::NOLCK,
+    ];
     let code = source.raw_os_error();
     let retry = if later.iter().any(|errno| code == Some(errno.raw_os_error())) {
         Retry::Later

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -13,15 +13,26 @@ use rustix::io::Errno;
 use super::mounts;
 use crate::ProcessLocks;
 
+/// A file system has no locks if it has never given one and has answered so many times that it has no room for
+/// one (`ENOLCK`): a client of NFS answers so where the server has no lock daemon.
+const REFUSALS: u32 = 8;
+
 /// What `flock` is worth on the file system of the store.
 #[derive(Debug)]
 pub(crate) struct Locking {
     scope: AtomicU8,
+    /// How often there was no room for a lock, while there was never any.
+    refusals: AtomicU32,
+    /// A lock was acquired here.
+    works: AtomicBool,
     /// Network file systems ask their server for a lock, which takes its time.
     pub(crate) remote: bool,
     /// What the kernel is pretended to answer.
     #[cfg(test)]
     pub(crate) pretended: std::sync::Mutex<Option<Errno>>,
+    /// How many more calls are pretended to be interrupted.
+    #[cfg(test)]
+    interruptions: std::sync::atomic::AtomicUsize,
 }
 
 /// Whom a lock excludes.
@@ -55,9 +66,13 @@ impl Locking {
         };
         Self {
             scope: AtomicU8::new(scope as u8),
+            refusals: AtomicU32::default(),
+            works: AtomicBool::default(),
             remote,
             #[cfg(test)]
             pretended: std::sync::Mutex::default(),
+            #[cfg(test)]
+            interruptions: std::sync::atomic::AtomicUsize::default(),
         }
     }
 
@@ -69,21 +84,39 @@ impl Locking {
         }
     }
 
-    /// Calls `flock` for a file of the store at `path`. One that does not work counts as success, and from then on no lock
-    /// excludes other processes.
+    /// Calls `flock` for a file of the store at `path`. Where it does not work that counts as success, and from then on no
+    /// lock excludes other processes. Where there is no room for a lock at this moment (`ENOLCK`) that is an error.
     pub(crate) fn flock(&self, file: &File, path: &Path, operation: FlockOperation) -> io::Result<()> {
         // What was locked before that is unlocked all the same.
         if self.scope() != Scope::Everywhere && operation != FlockOperation::Unlock {
             return Ok(());
         }
-        match self.call(file, operation) {
-            Ok(()) => Ok(()),
-            Err(error @ (Errno::NOTSUP | Errno::NOLCK | Errno::NOSYS | Errno::INVAL)) => {
-                self.distrust(path, &format!("flock: {}", io::Error::from(error)));
-                Ok(())
+        let result = loop {
+            match self.call(file, operation) {
+                Err(Errno::INTR) => {}
+                result => break result,
             }
-            Err(error) => Err(error.into()),
+        };
+        let error = match result {
+            Ok(()) => {
+                self.works.store(true, Ordering::Relaxed);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let works = match error {
+            Errno::NOTSUP | Errno::NOSYS | Errno::INVAL => false,
+            Errno::NOLCK => {
+                self.works.load(Ordering::Relaxed)
+                    || self.refusals.fetch_add(1, Ordering::Relaxed) + 1 < REFUSALS
+            }
+            _ => true,
+        };
+        if works {
+            return Err(error.into());
         }
+        self.distrust(path, &format!("flock: {}", io::Error::from(error)));
+        Ok(())
     }
 
     /// From now on no lock counts as excluding other processes.
@@ -108,6 +141,11 @@ impl Locking {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn interrupt(&self, calls: usize) {
+        self.interruptions.store(calls, Ordering::Relaxed);
+    }
+
     #[cfg(not(test))]
     #[expect(clippy::unused_self, reason = "the tests' own is pretended")]
     fn call(&self, file: &File, operation: FlockOperation) -> Result<(), Errno> {
@@ -116,6 +154,11 @@ impl Locking {
 
     #[cfg(test)]
     fn call(&self, file: &File, operation: FlockOperation) -> Result<(), Errno> {
+        let interrupted =
+            self.interruptions.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if interrupted.is_ok() {
+            return Err(Errno::INTR);
+        }
         let pretended = *self.pretended.lock().unwrap();
         pretended.map_or_else(|| rustix::fs::flock(file, operation), Err)
     }

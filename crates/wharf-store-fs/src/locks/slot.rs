@@ -2,14 +2,15 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::FlockOperation;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use wharf_store::{LockMode, Result};
 
-use crate::disk::{Disk, failed};
+use crate::disk::{Disk, absent_as_none, failed};
 
 /// Where lock files are, beside the tree. They are made when they are first needed and never removed.
 const FOLDER: &str = "wharf/locks";
@@ -20,24 +21,35 @@ pub(super) struct Slot {
     number: u8,
     /// Between the requests of this process, in the order in which they come.
     gate: Arc<RwLock<()>>,
-    state: Mutex<State>,
+    /// The files, once they are open and for as long as they are those at their paths.
+    files: Mutex<Option<Arc<Files>>>,
 }
 
-/// Only touched for as long as a system call that does not wait takes, unless the file system is remote.
-#[derive(Debug, Default)]
-struct State {
-    files: Option<Arc<Files>>,
-    /// Shared users in this process; the first locks the file for all and the last releases it.
-    shared: usize,
-    /// Shared attempts of this process that are in the turnstile, in the same way.
-    passing: usize,
-}
-
+/// A lock file and its turnstile, open. Closing them releases what is locked.
 #[derive(Debug)]
 struct Files {
-    lock: File,
-    turnstile: File,
+    lock: OpenFile,
+    turnstile: OpenFile,
+    users: Mutex<Users>,
+}
+
+/// An open file, and where it was opened.
+#[derive(Debug)]
+struct OpenFile {
+    file: File,
     path: PathBuf,
+    inode: (u64, u64),
+}
+
+/// Shared users in this process; the first locks the file for all and the last releases it.
+///
+/// Only locked for as long as a system call that does not wait takes, unless the file system is remote.
+#[derive(Debug, Default)]
+struct Users {
+    /// Those that have acquired the lock.
+    shared: usize,
+    /// Attempts that are in the turnstile.
+    passing: usize,
 }
 
 /// The place in the order of this process; given back when it is dropped.
@@ -65,9 +77,17 @@ struct Inner {
     _gate: Gate,
 }
 
+/// How far an attempt has come.
+#[derive(Debug, Default)]
+struct Progress {
+    /// The files it locks; they may have been replaced at their paths meanwhile.
+    files: Option<Arc<Files>>,
+    stage: Stage,
+}
+
 /// What an attempt has acquired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Progress {
+enum Stage {
     #[default]
     Nothing,
     Turnstile,
@@ -78,7 +98,7 @@ enum Progress {
 
 impl Slot {
     pub(super) fn new(number: u8) -> Self {
-        Self { number, gate: Arc::default(), state: Mutex::default() }
+        Self { number, gate: Arc::default(), files: Mutex::default() }
     }
 
     /// Where its file is, below the root.
@@ -94,19 +114,19 @@ impl Slot {
         }
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    fn opened(&self) -> MutexGuard<'_, Option<Arc<Files>>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The files, opened if they are not; `None` where this process may not make them.
     fn files(&self, disk: &Disk) -> Result<Option<Arc<Files>>> {
-        if let Some(files) = self.with(|state| state.files.clone()) {
+        if let Some(files) = self.opened().clone() {
             return Ok(Some(files));
         }
         let path = disk.path(&self.path());
-        match open(disk, path.clone()) {
+        match Files::open(disk, &path) {
             // Another request may have opened them meanwhile: all must use the same.
-            Ok(files) => Ok(Some(self.with(|state| Arc::clone(state.files.get_or_insert(Arc::new(files)))))),
+            Ok(files) => Ok(Some(Arc::clone(self.opened().get_or_insert(Arc::new(files))))),
             // One file that another user has made is a fault to be mended, and says nothing of the others.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied && path.exists() => {
                 Err(failed("open", &path, error))
@@ -123,21 +143,56 @@ impl Slot {
             Err(source) => Err(failed("open", &path, source)),
         }
     }
+
+    /// The next attempt opens the files anew, unless another one has opened them since.
+    fn forget(&self, files: &Arc<Files>) {
+        self.opened().take_if(|opened| Arc::ptr_eq(opened, files));
+    }
 }
 
-fn open(disk: &Disk, path: PathBuf) -> io::Result<Files> {
-    let mut options = File::options();
-    // For writing: network file systems want that for an exclusive lock.
-    options.read(true).write(true).create(true).truncate(false);
-    let lock = match options.open(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(disk.path(FOLDER))?;
-            options.open(&path)?
-        }
-        opened => opened?,
-    };
-    let turnstile = options.open(path.with_extension("turnstile"))?;
-    Ok(Files { lock, turnstile, path })
+// === impl Files ===
+
+impl Files {
+    fn open(disk: &Disk, path: &Path) -> io::Result<Self> {
+        let lock = match OpenFile::open(path.to_owned()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(disk.path(FOLDER))?;
+                OpenFile::open(path.to_owned())?
+            }
+            opened => opened?,
+        };
+        let turnstile = OpenFile::open(path.with_extension("turnstile"))?;
+        Ok(Self { lock, turnstile, users: Mutex::default() })
+    }
+
+    fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether other processes that open the files now open these.
+    fn are_in_place(&self, disk: &Disk) -> io::Result<bool> {
+        Ok(self.lock.is_in_place(disk)? && self.turnstile.is_in_place(disk)?)
+    }
+}
+
+// === impl OpenFile ===
+
+impl OpenFile {
+    fn open(path: PathBuf) -> io::Result<Self> {
+        // For writing: network file systems want that for an exclusive lock.
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let meta = file.metadata()?;
+        Ok(Self { file, path, inode: (meta.dev(), meta.ino()) })
+    }
+
+    fn is_in_place(&self, disk: &Disk) -> io::Result<bool> {
+        let meta = match disk.locking.remote {
+            // Opened anew, so that a network file system asks its server.
+            true => File::open(&self.path).and_then(|file| file.metadata()),
+            false => std::fs::metadata(&self.path),
+        };
+        Ok(absent_as_none(meta)?.is_some_and(|meta| (meta.dev(), meta.ino()) == self.inode))
+    }
 }
 
 // === impl Attempt ===
@@ -150,9 +205,7 @@ impl Attempt {
 
     /// Whether going on waits for neither a disk nor a server.
     pub(super) fn is_quick(&self) -> bool {
-        self.inner
-            .as_ref()
-            .is_some_and(|inner| !inner.disk.locking.remote && inner.slot.with(|state| state.files.is_some()))
+        self.inner.as_ref().is_some_and(|inner| !inner.disk.locking.remote && inner.slot.opened().is_some())
     }
 
     /// Goes on; returns whether the lock is acquired, or can not be.
@@ -176,93 +229,133 @@ impl Drop for Attempt {
 
 impl Inner {
     fn go_on(&self) -> Result<bool> {
-        let Some(files) = self.slot.files(&self.disk)? else { return Ok(true) };
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let tried = match self.mode {
-            LockMode::Shared => self.slot.with(|state| self.share(&files, state, &mut progress)),
-            LockMode::Exclusive => self.take(&files, &mut progress),
+        let mut progress = self.progress();
+        let files = match &progress.files {
+            Some(files) => Arc::clone(files),
+            None => match self.slot.files(&self.disk)? {
+                Some(files) => Arc::clone(progress.files.insert(files)),
+                None => return Ok(true),
+            },
         };
-        tried.map_err(|source| failed("lock", &files.path, source))
+        let tried = match self.mode {
+            LockMode::Shared => self.share(&files, &mut progress.stage),
+            LockMode::Exclusive => self.take(&files, &mut progress.stage),
+        };
+        // A lock on a file that was removed or replaced excludes no process that has opened the new one.
+        let in_place = tried.and_then(|acquired| match acquired {
+            true => files.are_in_place(&self.disk).map(Some),
+            false => Ok(None),
+        });
+        match in_place {
+            Ok(Some(true)) => Ok(true),
+            Ok(None) => Ok(false),
+            Ok(Some(false)) => {
+                tracing::warn!(
+                    path = %files.lock.path.display(),
+                    "a lock file was removed or replaced while it was in use; opening it again"
+                );
+                self.begin_anew(progress);
+                Ok(false)
+            }
+            Err(source) => {
+                // Of a file that was removed on a server, no lock would succeed any more.
+                self.begin_anew(progress);
+                Err(failed("lock", &files.lock.path, source))
+            }
+        }
     }
 
-    fn share(&self, files: &Files, state: &mut State, progress: &mut Progress) -> io::Result<bool> {
-        if *progress == Progress::Nothing {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Releases what was acquired, and has the files opened again.
+    fn begin_anew(&self, mut progress: MutexGuard<'_, Progress>) {
+        self.release(&progress);
+        if let Some(files) = std::mem::take(&mut *progress).files {
+            self.slot.forget(&files);
+        }
+    }
+
+    fn share(&self, files: &Files, stage: &mut Stage) -> io::Result<bool> {
+        let mut users = files.users();
+        if *stage == Stage::Nothing {
             // What waits here waits for an exclusive user of another process that was first.
-            if state.passing == 0
-                && !self.flock(&files.turnstile, files, FlockOperation::NonBlockingLockShared)?
-            {
+            if users.passing == 0 && !self.flock(&files.turnstile, FlockOperation::NonBlockingLockShared)? {
                 return Ok(false);
             }
-            state.passing += 1;
-            *progress = Progress::Turnstile;
+            users.passing += 1;
+            *stage = Stage::Turnstile;
         }
         // What waits here stays in the turnstile, so that the next exclusive user of another process waits for it: one that
         // locks again and again, as a delete of many tags does, would otherwise keep it out.
-        if state.shared == 0 && !self.flock(&files.lock, files, FlockOperation::NonBlockingLockShared)? {
+        if users.shared == 0 && !self.flock(&files.lock, FlockOperation::NonBlockingLockShared)? {
             return Ok(false);
         }
-        state.shared += 1;
-        *progress = Progress::Lock;
-        self.leave_turnstile(files, state)?;
+        users.shared += 1;
+        *stage = Stage::Lock;
+        self.leave_turnstile(files, &mut users)?;
         Ok(true)
     }
 
     /// The turnstile is free for exclusive users when the last shared attempt of this process has left it.
-    fn leave_turnstile(&self, files: &Files, state: &mut State) -> io::Result<()> {
-        state.passing -= 1;
-        if state.passing == 0 {
-            self.flock(&files.turnstile, files, FlockOperation::Unlock)?;
+    fn leave_turnstile(&self, files: &Files, users: &mut Users) -> io::Result<()> {
+        users.passing -= 1;
+        if users.passing == 0 {
+            self.flock(&files.turnstile, FlockOperation::Unlock)?;
         }
         Ok(())
     }
 
-    fn take(&self, files: &Files, progress: &mut Progress) -> io::Result<bool> {
-        if *progress == Progress::Nothing {
-            if !self.flock(&files.turnstile, files, FlockOperation::NonBlockingLockExclusive)? {
+    fn take(&self, files: &Files, stage: &mut Stage) -> io::Result<bool> {
+        if *stage == Stage::Nothing {
+            if !self.flock(&files.turnstile, FlockOperation::NonBlockingLockExclusive)? {
                 return Ok(false);
             }
-            *progress = Progress::Turnstile;
+            *stage = Stage::Turnstile;
         }
-        if !self.flock(&files.lock, files, FlockOperation::NonBlockingLockExclusive)? {
+        if !self.flock(&files.lock, FlockOperation::NonBlockingLockExclusive)? {
             return Ok(false);
         }
-        *progress = Progress::Lock;
-        self.flock(&files.turnstile, files, FlockOperation::Unlock)?;
+        *stage = Stage::Lock;
+        self.flock(&files.turnstile, FlockOperation::Unlock)?;
         Ok(true)
     }
 
     /// Whether it was done; `false` if another process has the lock.
-    fn flock(&self, file: &File, files: &Files, operation: FlockOperation) -> io::Result<bool> {
-        match self.disk.locking.flock(file, &files.path, operation) {
+    fn flock(&self, OpenFile { file, path, .. }: &OpenFile, operation: FlockOperation) -> io::Result<bool> {
+        match self.disk.locking.flock(file, path, operation) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    fn release(&self) -> io::Result<()> {
-        let progress = *self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(files) = self.slot.with(|state| state.files.clone()) else { return Ok(()) };
-        let unlock = |file: &File| self.flock(file, &files, FlockOperation::Unlock).map(drop);
-        match (progress, self.mode) {
-            (Progress::Nothing, _) => Ok(()),
-            (Progress::Turnstile, LockMode::Exclusive) => unlock(&files.turnstile),
-            (Progress::Turnstile, LockMode::Shared) => {
-                self.slot.with(|state| self.leave_turnstile(&files, state))
+    /// Releases what was acquired. Where that fails the files are closed, which releases it as well.
+    fn release(&self, progress: &Progress) {
+        let Some(files) = &progress.files else { return };
+        let unlock = |file: &OpenFile| self.flock(file, FlockOperation::Unlock).map(drop);
+        let released = match (progress.stage, self.mode) {
+            (Stage::Nothing, _) => Ok(()),
+            (Stage::Turnstile, LockMode::Exclusive) => unlock(&files.turnstile),
+            (Stage::Turnstile, LockMode::Shared) => self.leave_turnstile(files, &mut files.users()),
+            (Stage::Lock, LockMode::Exclusive) => unlock(&files.lock),
+            (Stage::Lock, LockMode::Shared) => {
+                let mut users = files.users();
+                users.shared -= 1;
+                if users.shared == 0 { unlock(&files.lock) } else { Ok(()) }
             }
-            (Progress::Lock, LockMode::Exclusive) => unlock(&files.lock),
-            (Progress::Lock, LockMode::Shared) => self.slot.with(|state| {
-                state.shared -= 1;
-                if state.shared == 0 { unlock(&files.lock) } else { Ok(()) }
-            }),
+        };
+        if let Err(error) = released {
+            self.slot.forget(files);
+            tracing::warn!(lock = %self.slot.path(), %error, "could not release a lock");
         }
     }
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if let Err(error) = self.release() {
-            tracing::warn!(lock = %self.slot.path(), %error, "could not release a lock");
-        }
+        let progress = std::mem::take(&mut *self.progress());
+        self.release(&progress);
     }
 }
