@@ -1,6 +1,6 @@
 //! Operations on the tree, one store call at a time, in every order that two of them can have.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -57,6 +57,47 @@ struct Step(bool);
 thread_local! {
     /// Counts steps that began or were made, so that a poll that only waits for a lock is seen.
     static STEPS: Cell<u64> = const { Cell::new(0) };
+    /// What was touched in this poll.
+    static ACCESSES: RefCell<Vec<Access>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What a step touches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Access {
+    Read(String),
+    /// Read everything.
+    ReadAll,
+    /// Changed an object, or all below a path.
+    Write(String),
+    /// Changed how a lock is held or waited for.
+    Lock,
+}
+
+impl Access {
+    fn conflicts_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Write(one), Self::Write(other) | Self::Read(other))
+            | (Self::Read(one), Self::Write(other)) => one.starts_with(other) || other.starts_with(one),
+            (Self::ReadAll, Self::Write(_)) | (Self::Write(_), Self::ReadAll) | (Self::Lock, Self::Lock) => {
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn note(self) {
+        ACCESSES.with_borrow_mut(|accesses| accesses.push(self));
+    }
+}
+
+/// A lock whose release is seen.
+struct NotedLock(Option<RepositoryLock>);
+
+impl Drop for NotedLock {
+    fn drop(&mut self) {
+        self.0.take();
+        Access::Lock.note();
+    }
 }
 
 impl World {
@@ -73,15 +114,39 @@ impl World {
 /// that was found to wait for a lock is no choice until another has made progress. Returns each choice that was made, and
 /// among how many.
 pub(super) fn run(operations: &mut [Operation<'_>], schedule: &[usize]) -> Vec<(usize, usize)> {
+    run_with(operations, schedule, |_, _| false)
+}
+
+/// As [`run`], for a check of what the operations answer and leave: of orders that differ only in steps that do not depend
+/// on each other, one is enough. Where a step could as well have come before the one of a later operation, nothing after
+/// it is reported as a choice.
+pub(super) fn run_reduced(operations: &mut [Operation<'_>], schedule: &[usize]) -> Vec<(usize, usize)> {
+    run_with(operations, schedule, |before, after| {
+        let independent = |one: &Access| after.iter().all(|other| !one.conflicts_with(other));
+        !before.is_empty() && !after.is_empty() && before.iter().all(independent)
+    })
+}
+
+fn run_with(
+    operations: &mut [Operation<'_>],
+    schedule: &[usize],
+    are_independent: impl Fn(&[Access], &[Access]) -> bool,
+) -> Vec<(usize, usize)> {
     let mut cx = Context::from_waker(Waker::noop());
     let mut ready: Vec<usize> = (0..operations.len()).collect();
     let (mut waiting, mut choices) = (Vec::new(), Vec::new());
+    let (mut last, mut redundant): (Option<(usize, Vec<Access>)>, bool) = (None, false);
     while !(ready.is_empty() && waiting.is_empty()) {
         assert!(!ready.is_empty(), "the operations wait for each other: {choices:?}");
         let choice = schedule.get(choices.len()).copied().unwrap_or_default();
-        choices.push((choice, ready.len()));
-        let before = STEPS.get();
-        let poll = operations[ready[choice]].as_mut().poll(&mut cx);
+        choices.push((choice, if redundant { 1 } else { ready.len() }));
+        let (before, operation) = (STEPS.get(), ready[choice]);
+        ACCESSES.take();
+        let poll = operations[operation].as_mut().poll(&mut cx);
+        let accesses = ACCESSES.take();
+        redundant |=
+            last.is_some_and(|(later, before)| later > operation && are_independent(&before, &accesses));
+        last = Some((operation, accesses));
         if poll.is_pending() && STEPS.get() == before {
             waiting.push(ready.remove(choice));
             continue;
@@ -146,11 +211,13 @@ async fn step() {
 impl Objects for Stepwise {
     async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>> {
         step().await;
+        Access::Read(key.path()).note();
         self.store.get(key).await
     }
 
     async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
         step().await;
+        Access::Read(key.path()).note();
         self.store.get_with_age(key).await
     }
 
@@ -158,7 +225,10 @@ impl Objects for Stepwise {
         match self.atomicity {
             Atomicity::Locks => {
                 step().await;
-                self.store.lock(repository, mode).await
+                Access::Lock.note();
+                let lock = self.store.lock(repository, mode).await?;
+                Access::Lock.note();
+                Ok(RepositoryLock::until_dropped(NotedLock(Some(lock))))
             }
             Atomicity::Conditions | Atomicity::Neither => Ok(RepositoryLock::none()),
         }
@@ -166,6 +236,7 @@ impl Objects for Stepwise {
 
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
         step().await;
+        Access::Write(key.path()).note();
         self.store.put(key, bytes, condition).await
     }
 
@@ -175,11 +246,13 @@ impl Objects for Stepwise {
 
     async fn remove(&self, key: &Key<'_>) -> Result<bool> {
         step().await;
+        Access::Write(key.path()).note();
         self.store.remove(key).await
     }
 
     async fn remove_if(&self, key: &Key<'_>, seen: &AgedObject) -> Result<RemoveOutcome> {
         step().await;
+        Access::Write(key.path()).note();
         let current = self.store.get_with_age(key).await?;
         let ignored = match self.atomicity {
             Atomicity::Locks => false,
@@ -191,21 +264,25 @@ impl Objects for Stepwise {
 
     async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
         step().await;
+        Access::Write(dir.path()).note();
         self.store.remove_all(dir).await
     }
 
     async fn children(&self, dir: &Dir<'_>, after: Option<&str>, limit: usize) -> Result<Vec<String>> {
         step().await;
+        Access::ReadAll.note();
         self.store.children(dir, after, limit).await
     }
 
     async fn children_of_each(&self, dirs: &[Dir<'_>], limit: usize) -> Result<Vec<Vec<String>>> {
         step().await;
+        Access::ReadAll.note();
         self.store.children_of_each(dirs, limit).await
     }
 
     async fn have_children(&self, dirs: &[Dir<'_>]) -> Result<Vec<bool>> {
         step().await;
+        Access::ReadAll.note();
         self.store.have_children(dirs).await
     }
 
@@ -220,6 +297,7 @@ impl Objects for Stepwise {
 
     async fn renew(&self, key: &Key<'_>, seen: SystemTime, older_than: Duration) -> Result<bool> {
         step().await;
+        Access::Write(key.path()).note();
         self.store.renew(key, seen, older_than).await
     }
 }
