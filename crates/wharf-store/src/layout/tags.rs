@@ -114,6 +114,9 @@ impl LayoutMetadata {
     }
 
     /// Removes a tag if it is still what was read, and its history with it. The lock is the caller's exclusive one.
+    ///
+    /// Once the tag is gone the result is a success, also where its history stays: the history of a tag that is absent
+    /// means nothing, and the next removal of the tag takes it along.
     async fn remove_tag(
         &self,
         repository: &RepositoryName,
@@ -122,8 +125,11 @@ impl LayoutMetadata {
         _lock: &RepositoryLock,
     ) -> Result<RemoveOutcome> {
         let outcome = self.objects.remove_if(&Key::TagLink(repository, tag), seen).await?;
-        if outcome == RemoveOutcome::Removed {
-            self.objects.remove_all(&Dir::TagIndex(repository, tag)).await?;
+        if outcome == RemoveOutcome::Removed
+            && let Err(error) = self.objects.remove_all(&Dir::TagIndex(repository, tag)).await
+        {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(%repository, %tag, error, "could not remove the history of a deleted tag");
         }
         Ok(outcome)
     }
