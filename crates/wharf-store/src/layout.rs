@@ -92,10 +92,25 @@ impl LayoutMetadata {
             tags.push(TagChange { tag: write.tag.clone(), from, to: Some(*facts.digest) });
             moved.extend(tags::moved(repository, &write.tag, facts.digest));
         }
-        // In two groups: a tag that meant something must not be left with a manifest that a power cut took.
-        self.objects.put_all(vec![revision::writes(repository, facts)?, moved]).await?;
-        for write in conditional {
-            tags.push(self.write_tag(repository, write, facts.digest, &lock).await?);
+        // Under a lock one that is refused stays refused, and then nothing is written.
+        for write in &conditional {
+            if facts.tags.len() > 1 {
+                self.condition(repository, write, facts.digest, &lock).await?;
+            }
+        }
+        let revision = revision::writes(repository, facts)?;
+        if conditional.is_empty() {
+            // In two groups: a tag that meant something must not be left with a manifest that a power cut took.
+            self.objects.put_all(vec![revision, moved]).await?;
+        } else {
+            // Tags without a condition last: a write that is refused in a store without locks has moved none of them.
+            self.objects.put_all(vec![revision]).await?;
+            for write in conditional {
+                tags.push(self.write_tag(repository, write, facts.digest, &lock).await?);
+            }
+            if !moved.is_empty() {
+                self.objects.put_all(vec![moved]).await?;
+            }
         }
         // The other half of the agreement with `delete_manifest`, where no lock excludes it: it removes tags, then the
         // revision link, and nothing after that. So while the link is there, no delete that began before is left that

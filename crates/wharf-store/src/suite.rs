@@ -139,6 +139,7 @@ macro_rules! metadata_store_suite {
             a_manifest_is_known_only_to_its_repository
             a_tag_moves_and_says_from_where
             a_tag_can_be_demanded_to_be_new_or_unmoved
+            a_put_that_a_tag_refuses_writes_no_other_tag
             a_deleted_tag_leaves_its_manifest
             a_deleted_manifest_takes_its_tags_along
             deleting_what_is_absent_changes_nothing

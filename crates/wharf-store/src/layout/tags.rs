@@ -51,16 +51,16 @@ impl LayoutMetadata {
         Err(super::contended(format!("read tag {tag} of {repository}")))
     }
 
-    /// Writes a tag on its condition. The lock is the caller's exclusive one.
-    pub(super) async fn write_tag(
+    /// Reads a tag that is about to be written on a condition: what it means, and on which condition the store is to write
+    /// it. The lock is the caller's exclusive one.
+    pub(super) async fn condition(
         &self,
         repository: &RepositoryName,
         write: &TagWrite,
         digest: &Digest,
         lock: &RepositoryLock,
-    ) -> Result<TagChange> {
-        let key = Key::TagLink(repository, &write.tag);
-        let current = link::read_settled(self.objects(), &key).await?;
+    ) -> Result<(Option<Digest>, PutIf)> {
+        let current = link::read_settled(self.objects(), &Key::TagLink(repository, &write.tag)).await?;
         let from = current.as_ref().and_then(|(from, _)| *from);
         let conflict = |current| Error::TagConflict { tag: write.tag.clone(), current };
         let condition = match (write.expect, current) {
@@ -79,6 +79,19 @@ impl LayoutMetadata {
             (Expect::Is(expected), Some((Some(same), object))) if same == expected => PutIf::Is(object.bytes),
             (Expect::Is(_), _) => return Err(conflict(from)),
         };
+        Ok((from, condition))
+    }
+
+    /// Writes a tag on its condition. The lock is the caller's exclusive one.
+    pub(super) async fn write_tag(
+        &self,
+        repository: &RepositoryName,
+        write: &TagWrite,
+        digest: &Digest,
+        lock: &RepositoryLock,
+    ) -> Result<TagChange> {
+        let key = Key::TagLink(repository, &write.tag);
+        let (from, condition) = self.condition(repository, write, digest, lock).await?;
         self.write_link(&Key::TagIndexLink(repository, &write.tag, digest), digest).await?;
         match self.objects.put(&key, link::to(digest), condition).await? {
             PutOutcome::Written => Ok(TagChange { tag: write.tag.clone(), from, to: Some(*digest) }),
@@ -87,7 +100,8 @@ impl LayoutMetadata {
                 let there = link::follow_to_replace(self.objects(), &key).await?;
                 let repeated = write.expect == Expect::Absent && there == Some(*digest);
                 let unchanged = TagChange { tag: write.tag.clone(), from: there, to: there };
-                if repeated { Ok(unchanged) } else { Err(conflict(there)) }
+                let conflict = Error::TagConflict { tag: write.tag.clone(), current: there };
+                if repeated { Ok(unchanged) } else { Err(conflict) }
             }
         }
     }

@@ -107,6 +107,30 @@ pub async fn a_tag_can_be_demanded_to_be_new_or_unmoved(store: &dyn MetadataStor
     assert_eq!(by_tag(store, &repo, "v1").await, Some(new));
 }
 
+pub async fn a_put_that_a_tag_refuses_writes_no_other_tag(store: &dyn MetadataStore) {
+    let (repo, old, new) = (repository("a"), Digest::of(b"old"), Digest::of(b"new"));
+    try_put(store, &repo, &old, &[write("v1", Expect::Absent), write("moved", Expect::Any)]).await.unwrap();
+    for expect in [Expect::Absent, Expect::Is(new)] {
+        let tags = [
+            write("x1", Expect::Any),
+            write("moved", Expect::Any),
+            write("x2", Expect::Absent),
+            write("v1", expect),
+        ];
+        let error = try_put(store, &repo, &new, &tags).await.unwrap_err();
+        assert!(matches!(error, Error::TagConflict { .. }), "{error:?}");
+        for (name, expected) in [("x1", None), ("x2", None), ("moved", Some(old)), ("v1", Some(old))] {
+            assert_eq!(by_tag(store, &repo, name).await, expected, "{name}");
+        }
+    }
+    let tags = [write("x1", Expect::Any), write("x2", Expect::Absent), write("v1", Expect::Is(old))];
+    let written = try_put(store, &repo, &new, &tags).await.unwrap();
+    assert_eq!(written.tags.len(), 3);
+    for name in ["x1", "x2", "v1"] {
+        assert_eq!(by_tag(store, &repo, name).await, Some(new), "{name}");
+    }
+}
+
 pub async fn a_deleted_tag_leaves_its_manifest(store: &dyn MetadataStore) {
     let (repo, digest) = (repository("a"), Digest::of(b"m"));
     put(store, &repo, &digest, &["v1", "v2"]).await;

@@ -207,6 +207,37 @@ fn of_two_that_make_a_tag_that_must_be_new_one_does() {
 }
 
 #[test]
+fn a_push_that_loses_a_tag_that_must_be_new_moves_no_other_tag() {
+    let other: Tag = "other".parse().unwrap();
+    for atomicity in BOTH {
+        let mut refused = 0;
+        every_schedule(|schedule| {
+            let world = World::new(atomicity);
+            let (several, one) = (RefCell::new(None), RefCell::new(None));
+            let digest = old();
+            let tags = [(other.clone(), Expect::Any), (tag(), Expect::Absent)]
+                .map(|(tag, expect)| TagWrite { tag, expect });
+            let facts = ManifestFacts { digest: &digest, references: &[], subject: None, tags: &tags };
+            let name = name();
+            let mut operations = [
+                into(&several, world.stepwise.put_manifest(&CHANGE, &name, &facts)),
+                into(&one, push(&world.stepwise, new(), Expect::Absent)),
+            ];
+            let polled = run_reduced(&mut operations, schedule);
+            drop(operations);
+            let reference = Reference::Tag(other.clone());
+            let moved = world.direct.manifest(&name, &reference).now_or_never().unwrap().unwrap();
+            let lost = several.take().unwrap().is_err();
+            refused += usize::from(lost);
+            assert_eq!(moved.is_none(), lost, "{atomicity:?}: {polled:?}");
+            assert_eq!(left(&world).tag, Some(if lost { new() } else { old() }), "{polled:?}");
+            polled
+        });
+        assert!(refused > 0);
+    }
+}
+
+#[test]
 fn a_delete_beside_two_pushes_takes_nothing_that_was_acknowledged_after_it() {
     for atomicity in BOTH {
         some_schedules(500, |schedule| {
