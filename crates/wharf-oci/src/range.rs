@@ -57,7 +57,7 @@ pub struct ByteRange {
 /// What a [`RangeSet`] comes to for a blob of a known size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolved {
-    /// Send all of it: the ranges add up to more than that.
+    /// Send all of it: the ranges add up to more than that, or it has no bytes.
     Whole,
     /// 206 with these bytes.
     One(ByteRange),
@@ -65,7 +65,7 @@ pub enum Resolved {
     Many(Vec<ByteRange>),
 }
 
-/// No range of the set has a byte within the blob: 416.
+/// No range of the set has a byte within the blob, which has some: 416.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no requested range lies within the {size} bytes there are")]
 pub struct Unsatisfiable {
@@ -104,6 +104,9 @@ impl RangeSet {
     pub fn resolve(&self, size: u64) -> Result<Resolved, Unsatisfiable> {
         let ranges: Vec<_> = self.specs.iter().filter_map(|spec| spec.within(size)).collect();
         match ranges.as_slice() {
+            // The header is ignored, as Go's file server does: a proxy that cuts every file into ranges asks so for a blob
+            // without bytes, too.
+            [] if size == 0 => Ok(Resolved::Whole),
             [] => Err(Unsatisfiable { size }),
             [range] => Ok(Resolved::One(*range)),
             // Overlapping ranges could have a small blob sent thousands of times.
