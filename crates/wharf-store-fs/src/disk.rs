@@ -10,6 +10,7 @@ mod holders;
 mod listing;
 mod lock;
 mod mounts;
+mod moving;
 mod place;
 mod removal;
 #[cfg(test)]
@@ -28,6 +29,8 @@ use std::time::SystemTime;
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::{Errno, ReadWriteFlags};
+use wharf_oci::Algorithm;
+use wharf_store::layout::Dir;
 use wharf_store::{AgedObject, Error, FileRegion, Result, Retry};
 
 use self::durable::Durable;
@@ -53,7 +56,7 @@ pub(crate) struct Disk {
     root: PathBuf,
     /// The root, opened: paths below it are resolved from here.
     handle: OwnedFd,
-    /// Whether the root is on a file system that is all in memory (tmpfs), where nothing waits for a disk.
+    /// Whether the tree is on a file system that is all in memory (tmpfs), where nothing waits for a disk.
     in_memory: bool,
     pub(crate) fsync: Fsync,
     folders: Folders,
@@ -86,7 +89,7 @@ impl Disk {
             .and_then(|()| Ok(rustix::fs::open(&root, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?));
         let handle = opened.map_err(|source| failed("open the directory", &root, source))?;
         let locking = Locking::new(&handle, &root, locks);
-        let in_memory = wharf_store::is_in_memory(&handle);
+        let in_memory = is_all_in_memory(&root, &handle);
         Ok(Self {
             root,
             handle,
@@ -108,6 +111,11 @@ impl Disk {
 
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.root.join(relative)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn in_memory(&self) -> bool {
+        self.in_memory
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -252,6 +260,21 @@ impl Disk {
     #[cfg(not(test))]
     #[expect(clippy::unused_self, reason = "the tests' own can stop")]
     fn step(&self, _name: &'static str) {}
+}
+
+/// Whether no part of the tree is on a disk: an operator may have put the blobs or the repositories elsewhere, by a link or a
+/// mount.
+fn is_all_in_memory(root: &Path, handle: &OwnedFd) -> bool {
+    let elsewhere = |dir: &Dir<'_>| {
+        let path = root.join(dir.path());
+        let folder = path.parent().unwrap_or(root);
+        // A folder that is not there yet is made where the root is.
+        [&path, folder]
+            .iter()
+            .any(|folder| File::open(folder).is_ok_and(|folder| !wharf_store::is_in_memory(folder)))
+    };
+    let parts = [Dir::Repositories(""), Dir::BlobPrefixes(Algorithm::Sha256)];
+    wharf_store::is_in_memory(handle) && !parts.iter().any(elsewhere)
 }
 
 /// Whether `holding` is in the folder `name` of `folder`.

@@ -11,6 +11,7 @@ mod relied;
 mod removal;
 mod sweep;
 mod tags;
+mod two_file_systems;
 mod uploads;
 
 use std::sync::Arc;

@@ -10,8 +10,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use rustix::fs::AtFlags;
+use wharf_oci::Digest;
 use wharf_store::{PutIf, PutOutcome, Result};
 
+use super::moving::Moved;
 use super::wave::Wave;
 use super::{Disk, Level, Place, absent_as_none, failed};
 
@@ -113,18 +115,24 @@ impl Disk {
         })
     }
 
-    /// Moves the synced file `from` to `place`, over whatever is there. `prepared` says that its folder was made, and
-    /// has been synced.
-    pub(crate) fn publish(&self, from: &Path, data: &File, place: &Place, prepared: bool) -> Result<()> {
+    /// Moves the synced file `data` from the path `from` to `place`, over whatever is there; `digest` is that of its bytes.
+    /// `prepared` says that the folder of `place` was made, and has been synced.
+    pub(crate) fn publish(
+        &self,
+        from: &Path,
+        data: &Arc<File>,
+        (place, digest): (&Place, &Digest),
+        prepared: bool,
+    ) -> Result<()> {
         let path = self.path(&place.path);
         if prepared {
-            match std::fs::rename(from, &path) {
-                Ok(()) => return self.settle(&path, data),
+            match self.move_file(from, data, &path, digest) {
+                Ok(moved) => return self.settle(from, &path, &moved),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(failed("write", &path, source)),
             }
         }
-        self.in_folder_of(&path, |folder| {
+        let moved = self.in_folder_of(&path, |folder| {
             let mut wave = Wave::default();
             self.make_folder(folder, place.own_folders, &mut wave)?;
             let made = wave.take_made();
@@ -136,16 +144,20 @@ impl Disk {
             if !from.exists() {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "the upload's bytes are gone"));
             }
-            std::fs::rename(from, &path)
+            self.move_file(from, data, &path, digest)
         })?;
-        self.settle(&path, data)
+        self.settle(from, &path, &moved)
     }
 
-    /// Makes a rename of `data` to `path` stay. Where the folder is gone again, the blob was removed since, and that synced.
-    fn settle(&self, path: &Path, data: &File) -> Result<()> {
+    /// Makes a move to `path` stay. Where the folder is gone again, the blob was removed since, and that synced.
+    fn settle(&self, from: &Path, path: &Path, Moved { file, is_copy }: &Moved) -> Result<()> {
         let settled = absent_as_none(self.sync_folder(parent(path)));
         if settled.map_err(|source| failed("sync", path, source))?.is_some() {
-            self.remember_durable(path, data);
+            self.remember_durable(path, file);
+        }
+        if *is_copy && let Err(error) = absent_as_none(std::fs::remove_file(from)) {
+            // The blob is there. What is left counts as an upload that failed, and goes with the old ones.
+            tracing::warn!(path = %from.display(), %error, "could not remove an upload that was copied");
         }
         Ok(())
     }
@@ -210,26 +222,31 @@ fn file_name(path: &Path) -> std::borrow::Cow<'_, str> {
 
 /// A file nobody looks for; removed unless it is published. It must be synced before that.
 #[derive(Debug)]
-struct Temporary {
-    path: PathBuf,
-    file: Arc<File>,
+pub(super) struct Temporary {
+    pub(super) path: PathBuf,
+    pub(super) file: Arc<File>,
     /// It has been renamed.
     gone: bool,
 }
 
 impl Temporary {
-    fn write(target: &Path, bytes: &[u8], wave: &mut Wave) -> io::Result<Self> {
+    /// An empty one, beside `target`.
+    pub(super) fn create(target: &Path) -> io::Result<Self> {
         // The ending is the one the older registries use, whose collectors know to leave it alone.
         let name = file_name(target);
         let path = target.with_file_name(format!("{name}.{}.tmp", uuid::Uuid::now_v7()));
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-        let temporary = Self { path, file: Arc::new(file), gone: false };
+        Ok(Self { path, file: Arc::new(file), gone: false })
+    }
+
+    fn write(target: &Path, bytes: &[u8], wave: &mut Wave) -> io::Result<Self> {
+        let temporary = Self::create(target)?;
         (&*temporary.file).write_all(bytes)?;
         wave.file(Arc::clone(&temporary.file), temporary.path.clone());
         Ok(temporary)
     }
 
-    fn publish(mut self, target: &Path, condition: &PutIf) -> io::Result<PutOutcome> {
+    pub(super) fn publish(mut self, target: &Path, condition: &PutIf) -> io::Result<PutOutcome> {
         match condition {
             PutIf::Any => self.rename(target)?,
             PutIf::Absent => match std::fs::hard_link(&self.path, target) {

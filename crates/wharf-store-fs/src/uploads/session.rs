@@ -48,7 +48,7 @@ pub(super) struct Opened {
 /// An upload whose bytes are those of the blob it is to be.
 pub(super) struct Verified {
     opened: Opened,
-    place: Place,
+    digest: Digest,
     size: u64,
 }
 
@@ -121,7 +121,7 @@ impl Opened {
         let path = self.context.disk.path(&Key::UploadData(&self.context.writer.key).path());
         wave.file(Arc::clone(&self.data), path);
         self.context.disk.prepare(&place, &mut wave)?;
-        Ok((Verified { opened: self, place, size }, wave))
+        Ok((Verified { opened: self, digest: *digest, size }, wave))
     }
 
     /// Forgets the upload.
@@ -168,12 +168,13 @@ impl Verified {
         }
     }
 
-    /// Renames the bytes to their place, for good, which finishes the upload; `prepared` says that the folder of that place
+    /// Moves the bytes to their place, for good, which finishes the upload; `prepared` says that the folder of that place
     /// has been synced.
     pub(super) fn publish(self, prepared: bool) -> Result<u64> {
         let (disk, key) = (&self.opened.context.disk, &self.opened.context.writer.key);
         let data = disk.path(&Key::UploadData(key).path());
-        if let Err(error) = disk.publish(&data, &self.opened.data, &self.place, prepared) {
+        let place = Place::from(&Key::BlobData(&self.digest));
+        if let Err(error) = disk.publish(&data, &self.opened.data, (&place, &self.digest), prepared) {
             // Where the bytes are still the upload's, they are synced, and can be published by the next attempt.
             return if data.exists() { folder::forget_record(disk, key).and(Err(error)) } else { Err(error) };
         }
