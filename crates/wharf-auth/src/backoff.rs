@@ -6,6 +6,8 @@
 //! passwords. Attempts that are being verified count as well: a hundred at once are no way around it.
 //!
 //! A guess counts once: clients send one wrong password with each of a dozen requests, and repeating it tells nothing new.
+//!
+//! What is counted for addresses that a client may have invented is stored apart from the rest and evicts none of it.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -16,10 +18,9 @@ use crate::bounded_map::BoundedMap;
 use crate::clock::Clock;
 use crate::login_origin::{LoginOrigin, Place};
 use crate::rate_limiter::RateLimiter;
+use rechecks::{RecentGuesses, Rechecks};
 
-/// How many wrong guesses of one user at one address are known again: more than cost nothing by default, so that what
-/// is forgotten comes from a client that has to wait anyway.
-const REMEMBERED_GUESSES: usize = 8;
+mod rechecks;
 
 /// Stands for a password, what it is held against and whose it is: a keyed hash, or the guess could be found from it.
 pub type Guess = [u8; 32];
@@ -42,13 +43,13 @@ pub struct BackoffOptions {
     /// How many times as many failures an address has in all, of one user and over all users, that says of its clients who
     /// they are without being believed.
     pub peer_factor: u32,
-    /// While a user has to wait at an address: how many passwords that were not right there before may be compared with one
-    /// that was.
+    /// While a user has to wait at an address: how many different passwords that were not right there before may be compared
+    /// with one that was.
     pub rechecks: u32,
     /// How long it takes until there is one more. So many guesses an attacker gains who shares the user's address.
     pub recheck_interval: Duration,
     /// How many pairs of user and address are remembered, and how many addresses; beyond that those that failed longest ago
-    /// are forgotten.
+    /// are forgotten. As many again of those whose address a client may have invented.
     pub entries: usize,
 }
 
@@ -64,16 +65,22 @@ pub struct Backoff {
 
 #[derive(Debug)]
 struct State {
-    users: BoundedMap<(Place, u64), Entry>,
-    places: RateLimiter<Place>,
-    rechecks: RateLimiter<(LoginOrigin, u64)>,
+    users: Segments<BoundedMap<(Place, u64), Entry>>,
+    places: Segments<RateLimiter<Place>>,
+    rechecks: Segments<Rechecks>,
+}
+
+/// One value for places that are proven, one for those that a client may have invented.
+#[derive(Debug)]
+struct Segments<T> {
+    proven: T,
+    unproven: T,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     failures: u32,
-    /// The latest wrong ones, oldest first; never more than [`REMEMBERED_GUESSES`].
-    refused: Vec<Guess>,
+    refused: RecentGuesses,
     pending: u32,
     wait_until: Duration,
     touched: Duration,
@@ -121,9 +128,11 @@ impl Backoff {
     #[must_use]
     pub fn new(options: BackoffOptions, clock: Arc<dyn Clock>) -> Self {
         let state = State {
-            users: BoundedMap::new(options.entries),
-            places: RateLimiter::new(options.address_failures, options.address_interval, options.entries),
-            rechecks: RateLimiter::new(options.rechecks, options.recheck_interval, options.entries),
+            users: Segments::new(|| BoundedMap::new(options.entries)),
+            places: Segments::new(|| {
+                RateLimiter::new(options.address_failures, options.address_interval, options.entries)
+            }),
+            rechecks: Segments::new(|| Rechecks::new(&options)),
         };
         Self { options, clock, names: RandomState::new(), state: Mutex::new(state) }
     }
@@ -132,7 +141,7 @@ impl Backoff {
     #[must_use]
     pub fn wait(&self, user: &str, origin: impl Into<LoginOrigin>) -> Option<Duration> {
         let state = self.state();
-        if state.users.is_empty() && state.places.is_empty() {
+        if state.is_empty() {
             return None;
         }
         let (origin, user) = (origin.into().network(), self.names.hash_one(user));
@@ -150,28 +159,27 @@ impl Backoff {
         let now = self.clock.uptime();
         let mut state = self.state();
         for place in origin.places() {
-            if let Some(entry) = state.users.get_mut(&(place, user))
+            let users = state.users.of_mut(place);
+            if let Some(entry) = users.get_mut(&(place, user))
                 && entry.is_forgotten(now, &self.options)
             {
-                state.users.remove(&(place, user));
+                users.remove(&(place, user));
             }
         }
         if let Some(wait) = self.wait_in(&state, origin, user, now) {
             return Err(NotAdmitted::Wait(wait));
         }
-        let client = state.users.get(&(Place::Client(origin), user));
-        if client.is_some_and(|entry| entry.refused.contains(&guess)) {
+        if state.entry(Place::Client(origin), user).is_some_and(|entry| entry.refused.contain(&guess)) {
             return Err(NotAdmitted::RefusedBefore);
         }
         let is_full = |place: Place| {
-            let entry = state.users.get(&(place, user));
-            entry.is_some_and(|entry| entry.is_full(self.free_failures(place)))
+            state.entry(place, user).is_some_and(|entry| entry.is_full(self.free_failures(place)))
         };
         if origin.places().any(is_full) {
             return Err(NotAdmitted::Wait(self.options.first_delay));
         }
         for place in origin.places() {
-            let entry = state.users.touch(&(place, user));
+            let entry = state.users.of_mut(place).touch(&(place, user));
             entry.pending += 1;
             entry.touched = now;
         }
@@ -179,32 +187,26 @@ impl Backoff {
     }
 
     /// Whether a password passes although its user has to wait: if `is_right` says that it was right before, from here.
-    /// Others are charged, and where there are too many of them, none is compared any more: this tells a guesser whether a
-    /// guess is right.
+    /// Others are charged, each once, and where there are too many of them, none is compared any more: this tells a guesser
+    /// whether a guess is right.
     pub fn recheck(
         &self,
         user: &str,
         origin: impl Into<LoginOrigin>,
+        guess: Guess,
         is_right: impl FnOnce() -> bool,
     ) -> bool {
-        let key = (origin.into().network(), self.names.hash_one(user));
+        let (origin, user) = (origin.into().network(), self.names.hash_one(user));
         let now = self.clock.uptime();
         let mut state = self.state();
-        if state.rechecks.wait(&key, 1, now).is_some() {
-            return false;
-        }
-        let is_right = is_right();
-        if !is_right {
-            state.rechecks.charge(&key, 1, now);
-        }
-        is_right
+        state.rechecks.of_mut(Place::Client(origin)).compare((origin, user), guess, now, is_right)
     }
 
     fn wait_in(&self, state: &State, origin: LoginOrigin, user: u64, now: Duration) -> Option<Duration> {
         let waits = origin.places().flat_map(|place| {
-            let entry = state.users.get(&(place, user));
-            let of_user = entry.map(|entry| entry.wait_until.saturating_sub(now));
-            [of_user.filter(|wait| !wait.is_zero()), state.places.wait(&place, self.factor(place), now)]
+            let of_user = state.entry(place, user).map(|entry| entry.wait_until.saturating_sub(now));
+            let of_place = state.places.of(place).wait(&place, self.factor(place), now);
+            [of_user.filter(|wait| !wait.is_zero()), of_place]
         });
         waits.flatten().max()
     }
@@ -212,14 +214,13 @@ impl Backoff {
     fn fail(&self, origin: LoginOrigin, user: u64, guess: Guess) {
         let now = self.clock.uptime();
         let mut state = self.state();
-        let client = state.users.get(&(Place::Client(origin), user));
-        if client.is_some_and(|entry| entry.refused.contains(&guess)) {
+        if state.entry(Place::Client(origin), user).is_some_and(|entry| entry.refused.contain(&guess)) {
             return;
         }
         for place in origin.places() {
-            state.places.charge(&place, self.factor(place), now);
-            let entry = state.users.touch(&(place, user));
-            entry.remember(guess);
+            state.places.of_mut(place).charge(&place, self.factor(place), now);
+            let entry = state.users.of_mut(place).touch(&(place, user));
+            entry.refused.add(guess);
             entry.failures = entry.failures.saturating_add(1);
             entry.touched = now;
             entry.wait_until = now + self.options.delay(entry.failures, self.free_failures(place));
@@ -242,6 +243,38 @@ impl Backoff {
     }
 }
 
+// === impl State ===
+
+impl State {
+    fn is_empty(&self) -> bool {
+        let Self { users, places, .. } = self;
+        users.proven.is_empty()
+            && users.unproven.is_empty()
+            && places.proven.is_empty()
+            && places.unproven.is_empty()
+    }
+
+    fn entry(&self, place: Place, user: u64) -> Option<&Entry> {
+        self.users.of(place).get(&(place, user))
+    }
+}
+
+// === impl Segments ===
+
+impl<T> Segments<T> {
+    fn new(make: impl Fn() -> T) -> Self {
+        Self { proven: make(), unproven: make() }
+    }
+
+    fn of(&self, place: Place) -> &T {
+        if place.is_proven() { &self.proven } else { &self.unproven }
+    }
+
+    fn of_mut(&mut self, place: Place) -> &mut T {
+        if place.is_proven() { &mut self.proven } else { &mut self.unproven }
+    }
+}
+
 // === impl BackoffOptions ===
 
 impl BackoffOptions {
@@ -256,13 +289,6 @@ impl BackoffOptions {
 // === impl Entry ===
 
 impl Entry {
-    fn remember(&mut self, guess: Guess) {
-        if self.refused.len() >= REMEMBERED_GUESSES {
-            self.refused.remove(0);
-        }
-        self.refused.push(guess);
-    }
-
     /// Whether those that are being verified may use up what is left.
     fn is_full(&self, free_failures: u32) -> bool {
         self.pending > 0 && self.failures.saturating_add(self.pending) >= free_failures
@@ -280,7 +306,8 @@ impl Attempt {
     /// It was right: the failures of this user at this client are forgotten. Those of the address are not, or one good
     /// password would pay for any number of guesses at others.
     pub fn succeeded(self) {
-        self.backoff.state().users.remove(&(Place::Client(self.origin), self.user));
+        let place = Place::Client(self.origin);
+        self.backoff.state().users.of_mut(place).remove(&(place, self.user));
     }
 
     /// It was wrong.
@@ -294,10 +321,11 @@ impl Drop for Attempt {
         let mut state = self.backoff.state();
         for place in self.origin.places() {
             let key = (place, self.user);
-            if let Some(entry) = state.users.get_mut(&key) {
+            let users = state.users.of_mut(place);
+            if let Some(entry) = users.get_mut(&key) {
                 entry.pending = entry.pending.saturating_sub(1);
                 if entry.pending == 0 && entry.failures == 0 {
-                    state.users.remove(&key);
+                    users.remove(&key);
                 }
             }
         }

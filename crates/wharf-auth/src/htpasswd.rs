@@ -6,10 +6,12 @@
 //! found right is remembered for some minutes, under a keyed hash of it and of the line it was found right against: a
 //! changed line counts at once. A client that sends many wrong ones has to wait; one that comes again from the same address
 //! is known by the same kind of hash, is refused without being verified, and counts as one. A password that was right before
-//! passes where it was right although its user has to wait, so that guesses from there do not lock its owner out.
+//! passes where it was right although its user has to wait, so that guesses from there do not lock its owner out: one that
+//! cannot be guessed always, another while guesses come no faster than a rate, since passing tells a guesser that it is right.
 
 mod checks;
 mod create;
+mod established;
 mod queue;
 mod users;
 
@@ -47,8 +49,10 @@ pub struct HtpasswdOptions {
     pub remember: Duration,
     /// How long it passes from the address where it was right although its user has to wait there. It is verified again.
     pub remember_origin: Duration,
-    /// How many such passwords are remembered, of either kind.
+    /// How many passwords are remembered that were found right.
     pub remembered: usize,
+    /// How many passwords are remembered with the addresses where they were right.
+    pub established: usize,
     /// What wrong passwords lead to.
     pub backoff: BackoffOptions,
 }
@@ -88,6 +92,7 @@ impl Default for HtpasswdOptions {
             remember: Duration::from_secs(5 * 60),
             remember_origin: Duration::from_hours(24),
             remembered: 4_096,
+            established: 1_024,
             backoff: BackoffOptions::default(),
         }
     }

@@ -29,10 +29,27 @@ impl LoginOrigin {
         Self { address: self.address.map(network), forwarded: self.forwarded.map(network) }
     }
 
+    /// Whether a client cannot choose it: the address of a connection, or what a named proxy says.
+    pub(crate) fn is_proven(self) -> bool {
+        self.forwarded.is_none()
+    }
+
     /// All that a wrong password from here is counted for, the client first.
     pub(crate) fn places(self) -> impl Iterator<Item = Place> {
         let peer = self.forwarded.map(|_| Place::Peer(self.address));
         std::iter::once(Place::Client(self)).chain(peer)
+    }
+}
+
+// === impl Place ===
+
+impl Place {
+    /// Whether a login can be counted for it without a header that its client may have written.
+    pub(crate) fn is_proven(self) -> bool {
+        match self {
+            Self::Client(origin) => origin.is_proven(),
+            Self::Peer(_) => false,
+        }
     }
 }
 

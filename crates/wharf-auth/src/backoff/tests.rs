@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::rechecks::REMEMBERED_GUESSES;
 use super::*;
 use crate::clock::manual::ManualClock;
 
@@ -134,10 +135,27 @@ fn what_is_remembered_has_a_bound_and_the_oldest_goes_first() {
     for user in 0..100 {
         (0..3).for_each(|_| fail(&backoff, &format!("user{user}"), HOME));
         clock.advance(Duration::from_secs(3));
-        assert!(backoff.state().users.len() <= options().entries);
+        assert!(backoff.state().users.proven.len() <= options().entries);
     }
-    let known = |user: &str| backoff.state().users.get(&entry(&backoff, user, HOME)).is_some();
+    let known = |user: &str| backoff.state().users.proven.get(&entry(&backoff, user, HOME)).is_some();
     assert!(known("user99") && known("user96") && !known("user95"));
+}
+
+#[test]
+fn clients_that_an_address_invents_evict_no_failures_but_theirs() {
+    let (backoff, _clock) = backoff();
+    (0..3).for_each(|_| fail(&backoff, "ann", AWAY));
+    let guess = new_guess();
+    backoff.admit("bob", AWAY, guess).unwrap().failed();
+    (0..options().rechecks).for_each(|_| assert!(!backoff.recheck("ann", AWAY, new_guess(), || false)));
+    for client in 0..200 {
+        fail(&backoff, &format!("eve{client}"), forwarded(client));
+        assert!(!backoff.recheck("eve", forwarded(client), new_guess(), || false));
+    }
+    assert!(backoff.wait("ann", AWAY).is_some());
+    assert_eq!(backoff.admit("bob", AWAY, guess).unwrap_err(), NotAdmitted::RefusedBefore);
+    assert!(!backoff.recheck("ann", AWAY, new_guess(), || true), "the rate is used up");
+    assert!(backoff.state().users.unproven.len() <= options().entries);
 }
 
 #[test]
@@ -185,7 +203,7 @@ fn the_guesses_that_are_remembered_have_a_bound_and_the_oldest_goes_first() {
     for guess in &guesses {
         backoff.admit("ann", HOME, *guess).unwrap().failed();
         clock.advance(options().longest_delay);
-        assert!(backoff.state().users.values().all(|entry| entry.refused.len() <= REMEMBERED_GUESSES));
+        assert!(backoff.state().users.proven.values().all(|entry| entry.refused.len() <= REMEMBERED_GUESSES));
     }
     for guess in &guesses[100 - REMEMBERED_GUESSES..] {
         assert_eq!(backoff.admit("ann", HOME, *guess).unwrap_err(), NotAdmitted::RefusedBefore);
@@ -268,22 +286,25 @@ fn what_was_right_before_is_compared_as_often_as_it_comes_and_others_so_often_as
     let BackoffOptions { rechecks, recheck_interval, .. } = options();
     let compared = std::cell::Cell::new(0);
     let wrong = || {
-        backoff.recheck("ann", HOME, || {
+        backoff.recheck("ann", HOME, new_guess(), || {
             compared.set(compared.get() + 1);
             false
         })
     };
     for _ in 0..100 {
-        assert!(backoff.recheck("ann", HOME, || true));
+        assert!(backoff.recheck("ann", HOME, new_guess(), || true));
     }
     for _ in 0..1_000 {
         assert!(!wrong());
     }
     assert_eq!(compared.get(), rechecks, "the rest is refused without a comparison");
-    assert!(!backoff.recheck("ann", HOME, || true));
-    assert!(backoff.recheck("ann", AWAY, || true) && backoff.recheck("bob", HOME, || true));
+    assert!(!backoff.recheck("ann", HOME, new_guess(), || true));
+    assert!(
+        backoff.recheck("ann", AWAY, new_guess(), || true)
+            && backoff.recheck("bob", HOME, new_guess(), || true)
+    );
     clock.advance(recheck_interval);
-    assert!(backoff.recheck("ann", HOME, || true));
+    assert!(backoff.recheck("ann", HOME, new_guess(), || true));
     (0..10).for_each(|_| assert!(!wrong()));
     assert_eq!(compared.get(), rechecks + 1);
 }

@@ -12,12 +12,14 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 use quick_cache::sync::Cache;
 use zeroize::Zeroizing;
 
+use super::established::Established;
 use super::queue::{Busy, Kind, Queue};
 use super::users::Line;
 use super::{HtpasswdError, HtpasswdOptions, Verdict};
 use crate::backoff::{Attempt, Backoff, Guess, NotAdmitted};
 use crate::clock::Clock;
 use crate::login_origin::LoginOrigin;
+use crate::token_service::WeakSecret;
 
 /// bcrypt takes no more of a password, in bytes.
 const BCRYPT_BYTES: usize = 72;
@@ -35,8 +37,7 @@ struct Inner {
     remembered: Cache<Fingerprint, Duration>,
     remember: Duration,
     /// What was verified from which origin, and when. It passes there although its user has to wait.
-    established: Cache<(Fingerprint, LoginOrigin), Duration>,
-    remember_origin: Duration,
+    established: Established,
     /// What is being looked at. Whoever brings the same waits for the same outcome.
     running: Mutex<HashMap<Fingerprint, (u64, WeakShared<Check>)>>,
     serial: AtomicU64,
@@ -51,7 +52,7 @@ struct Inner {
 }
 
 /// Stands for a name, a password and the hash it is held against, and tells nothing of them.
-type Fingerprint = Guess;
+pub(super) type Fingerprint = Guess;
 
 type Outcome = Result<Verdict, HtpasswdError>;
 
@@ -84,8 +85,7 @@ impl Checks {
             key: new_key(),
             remembered: Cache::new(options.remembered),
             remember: options.remember,
-            established: Cache::new(options.remembered),
-            remember_origin: options.remember_origin,
+            established: Established::new(options.established, options.remember_origin),
             running: Mutex::default(),
             serial: AtomicU64::new(0),
             queue: Queue::new(concurrency, options.queue),
@@ -108,8 +108,14 @@ impl Checks {
         inner.log_proxy(origin);
         let origin = origin.network();
         let fingerprint = inner.fingerprint(user, password, &line.hash);
-        let is_established = || inner.is_established(&fingerprint, origin);
-        let passes = || inner.backoff.recheck(user, origin, is_established);
+        // As in the older registry, what is beyond this does not count.
+        let password = &password.as_bytes()[..password.len().min(BCRYPT_BYTES)];
+        let is_established = || inner.established.contains(&fingerprint, origin, inner.clock.uptime());
+        let passes = || match WeakSecret::check(password) {
+            // No client finds it by guessing, however often guesses are compared with it.
+            Ok(()) => is_established(),
+            Err(_) => inner.backoff.recheck(user, origin, fingerprint, is_established),
+        };
         // Before anything else: what is remembered answers in no time, and must not tell a guesser that a guess was right.
         let wait = inner.backoff.wait(user, origin);
         if let Some(retry_after) = wait
@@ -119,7 +125,7 @@ impl Checks {
         }
         if inner.remembers(&fingerprint) {
             if !is_established() {
-                inner.established.insert((fingerprint, origin), inner.clock.uptime());
+                inner.established.add(fingerprint, origin, inner.clock.uptime());
             }
             return Ok(Verdict::Accepted);
         }
@@ -128,10 +134,13 @@ impl Checks {
             admitted => admitted.map(Some),
         };
         let kind = if is_established() { Kind::Established } else { Kind::Newcomer };
-        let job = |attempt, running| {
-            // As in the older registry, what is beyond this does not count.
-            let password = &password.as_bytes()[..password.len().min(BCRYPT_BYTES)];
-            Job { line, password: Zeroizing::new(password.to_vec()), attempt, running, origin, kind }
+        let job = |attempt, running| Job {
+            line,
+            password: Zeroizing::new(password.to_vec()),
+            attempt,
+            running,
+            origin,
+            kind,
         };
         match inner.join_or_start(fingerprint, admit, job) {
             Ok(check) => check.await,
@@ -178,12 +187,6 @@ impl Inner {
             self.remembered.remove(fingerprint);
         }
         still
-    }
-
-    /// Whether the same password was right before, from here.
-    fn is_established(&self, fingerprint: &Fingerprint, origin: LoginOrigin) -> bool {
-        let Some(found_at) = self.established.get(&(*fingerprint, origin)) else { return false };
-        self.clock.uptime().saturating_sub(found_at) < self.remember_origin
     }
 
     /// The check of this very pair that runs already, or a new one if that is admitted. It does its work when a caller
@@ -270,7 +273,7 @@ impl Job {
             attempt.into_iter().for_each(Attempt::succeeded);
             let now = inner.clock.uptime();
             inner.remembered.insert(running.fingerprint, now);
-            inner.established.insert((running.fingerprint, origin), now);
+            inner.established.add(running.fingerprint, origin, now);
             Verdict::Accepted
         } else {
             attempt.into_iter().for_each(Attempt::failed);

@@ -12,6 +12,8 @@ use super::*;
 use crate::clock::manual::ManualClock;
 use crate::scratch::{replace, write};
 
+mod established;
+
 const HOME: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
 const AWAY: Option<IpAddr> = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2)));
 const SECOND: Duration = Duration::from_secs(1);
