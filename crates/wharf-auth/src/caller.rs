@@ -41,12 +41,16 @@ impl Caller {
 }
 
 /// A certificate that a client has shown, signed by somebody the operator trusts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// The whole subject, as RFC 4514 writes it: `CN=builder,O=acme`.
     pub subject: String,
-    /// The subject's common name, if it has one.
+    /// The subject's common name, if it has one: of several the most specific.
     pub common_name: Option<String>,
+    /// The subject's other common names.
+    pub other_common_names: Vec<String>,
+    /// Whether a part of the subject cannot be read. Rules that deny certificates then fit it.
+    pub is_unreadable: bool,
 }
 
 /// Who sent a request.
@@ -93,6 +97,26 @@ pub struct Grant {
     pub name: String,
     /// `pull`, `push`, `delete`, or `*` for any.
     pub actions: Vec<String>,
+}
+
+/// Whether a token only refers to where a claim is to be had: by `_claim_names` (OpenID Connect Core, section 5.6.2), or, for
+/// `groups`, by a `hasgroups` without any, as Microsoft's servers do where the list would be long.
+pub(crate) fn is_elsewhere(claims: &Map<String, Value>, name: &str) -> bool {
+    let is_named = match claims.get("_claim_names") {
+        None | Some(Value::Null) => false,
+        Some(Value::Object(names)) => names.contains_key(name),
+        Some(_) => true,
+    };
+    let has_groups = || match claims.get("hasgroups") {
+        None | Some(Value::Null | Value::Bool(false)) => false,
+        Some(value) => value.as_str() != Some("false"),
+    };
+    let is_empty = || match claims.get(name) {
+        None | Some(Value::Null) => true,
+        Some(Value::Array(values)) => values.is_empty(),
+        Some(_) => false,
+    };
+    is_named || (name == "groups" && has_groups() && is_empty())
 }
 
 // === impl CallerGroups ===

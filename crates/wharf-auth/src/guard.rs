@@ -121,9 +121,11 @@ impl Guard {
         match &token.groups {
             Some(groups) => Ok(groups.clone()),
             None if self.rules.as_ref().is_some_and(Rules::name_groups) => {
-                tracing::debug!(
+                tracing::warn!(
                     subject = token.subject,
-                    "refused a token: its groups are not a list of texts"
+                    "refused a token: rules name groups, and its claim for them is no list of texts, or says that they \
+                     are to be had elsewhere; have the token server write them into the token, or leave them out for \
+                     users who are in many"
                 );
                 Err(self.ask(None, Some(TokenFault::Invalid)))
             }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use self::subject::identity_of;
 pub use self::subject::subject_of;
 
 use crate::listener::Connection;
@@ -102,7 +103,7 @@ impl Secured {
         let is_http2 = agreed.alpn_protocol() == Some(ALPN_H2);
         let shown = agreed.peer_certificates().and_then(<[_]>::first);
         let certificate = match handshake.client_certificates {
-            ClientCertificates::Verified => shown.and_then(|certificate| subject_of(certificate)),
+            ClientCertificates::Verified => shown.map(|certificate| identity_of(certificate)),
             ClientCertificates::Unverified => None,
         };
         Ok(Self {

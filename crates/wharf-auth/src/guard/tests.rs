@@ -352,7 +352,11 @@ async fn without_a_way_to_log_in_nobody_is_asked_to() {
 async fn a_certificate_is_something_to_rules_and_nothing_else() {
     let builder = Rule { common_names: vec!["builder".to_owned()], ..rule("", "push", "acme/**") };
     let certificate = |name: &str| {
-        Arc::new(ClientCertificate { subject: format!("CN={name}"), common_name: Some(name.to_owned()) })
+        Arc::new(ClientCertificate {
+            subject: format!("CN={name}"),
+            common_name: Some(name.to_owned()),
+            ..ClientCertificate::default()
+        })
     };
     let (known, unknown) = (certificate("builder"), certificate("stranger"));
     let sender = |certificate| Sender { certificate: Some(certificate), ..Sender::default() };

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::error::TokenError;
 use super::verifier::TokenRules;
-use crate::caller::{CallerGroups, Grant, Token};
+use crate::caller::{CallerGroups, Grant, Token, is_elsewhere};
 
 /// A token whose claims are in order, and until when they are.
 pub(super) struct Accepted {
@@ -68,15 +68,10 @@ fn subject(claims: &Map<String, Value>) -> Result<String, TokenError> {
 }
 
 /// The groups in the claim `name`: text, or a list of texts. `None` if it is anything else, or if the token only says where
-/// they are to be had (`_claim_names`: OpenID Connect Core, section 5.6.2), as some servers do for long lists.
+/// they are to be had, as some servers do for long lists.
 fn groups(claims: &Map<String, Value>, name: &str) -> Option<CallerGroups> {
-    let is_elsewhere = match claims.get("_claim_names") {
-        None | Some(Value::Null) => false,
-        Some(Value::Object(names)) => names.contains_key(name),
-        Some(_) => true,
-    };
     match claims.get(name) {
-        _ if is_elsewhere => None,
+        _ if is_elsewhere(claims, name) => None,
         None | Some(Value::Null) => Some(CallerGroups::default()),
         Some(Value::String(only)) => Some([only.as_str()].into_iter().collect()),
         Some(Value::Array(all)) => all.iter().map(Value::as_str).collect(),

@@ -11,7 +11,7 @@ use super::glob::Glob;
 use super::rule::Problem;
 use super::subjects::SubjectPattern;
 use super::{Effect, Miss, Rule, RuleError, RulePlace};
-use crate::caller::Caller;
+use crate::caller::{Caller, ClientCertificate, is_elsewhere};
 
 /// Conditions on the caller; all must hold.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub(super) struct Callers {
     subjects: Vec<SubjectPattern>,
     claims: Vec<Claim>,
     networks: Vec<IpNet>,
-    /// What the rule says: one that denies fits also where a claim or the address cannot be read.
+    /// What the rule says: one that denies fits also where a claim, a certificate's name or the address cannot be read.
     effect: Effect,
 }
 
@@ -138,20 +138,33 @@ impl Callers {
         if !self.who.is_empty() && !self.who.iter().any(|who| who.is(caller)) {
             return Some(Miss::Caller);
         }
-        let name = certificate.and_then(|certificate| certificate.common_name.as_deref());
-        if !holds(&self.common_names, name) {
+        let fits = |fits: fn(&Self, &ClientCertificate) -> bool| {
+            certificate.is_some_and(|certificate| fits(self, certificate))
+        };
+        if !self.common_names.is_empty() && !fits(Self::common_names_fit) {
             return Some(Miss::CommonName);
         }
-        let has = |subject: &SubjectPattern| {
-            certificate.is_some_and(|certificate| subject.matches(&certificate.subject))
-        };
-        if !self.subjects.is_empty() && !self.subjects.iter().any(has) {
+        if !self.subjects.is_empty() && !fits(Self::subjects_fit) {
             return Some(Miss::Subject);
         }
         if !self.claims.iter().all(|claim| claim.fits(caller, self.effect)) {
             return Some(Miss::Claim);
         }
         (!self.networks.is_empty() && !self.networks_include(caller.address)).then_some(Miss::Network)
+    }
+
+    /// A rule that allows looks at the most specific name. One that denies looks at all of them, and fits a certificate with
+    /// a name that cannot be read.
+    fn common_names_fit(&self, certificate: &ClientCertificate) -> bool {
+        let fits = |name: &String| holds(&self.common_names, Some(name));
+        certificate.common_name.iter().any(fits)
+            || (self.effect == Effect::Deny
+                && (certificate.is_unreadable || certificate.other_common_names.iter().any(fits)))
+    }
+
+    fn subjects_fit(&self, certificate: &ClientCertificate) -> bool {
+        self.subjects.iter().any(|pattern| pattern.matches(&certificate.subject))
+            || (self.effect == Effect::Deny && certificate.is_unreadable)
     }
 
     fn networks_include(&self, address: Option<IpAddr>) -> bool {
@@ -234,8 +247,11 @@ impl Claim {
     /// Whether the caller's token claims this. Where that cannot be said, a rule that allows does not fit, and one that
     /// denies does.
     fn fits(&self, caller: &Caller, effect: Effect) -> bool {
-        let value = caller.token.as_ref().and_then(|token| token.claims.get(&*self.name));
-        let Some(value) = value else { return false };
+        let Some(token) = &caller.token else { return false };
+        if effect == Effect::Deny && is_elsewhere(&token.claims, &self.name) {
+            return true;
+        }
+        let Some(value) = token.claims.get(&*self.name) else { return false };
         let values = match value {
             Value::Array(values) => values,
             single => std::slice::from_ref(single),

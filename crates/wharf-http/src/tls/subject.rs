@@ -8,18 +8,40 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 
-/// Whose this certificate (in DER) is; `None` if it cannot be read.
+/// Whose this certificate (in DER) is; `None` if it cannot be parsed.
 ///
 /// It verifies nothing.
 pub fn subject_of(certificate: &[u8]) -> Option<ClientCertificate> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let subject = certificate.subject();
-    Some(ClientCertificate { subject: written(subject), common_name: common_name(subject) })
+    let mut common_names: Vec<_> = subject.iter_common_name().map(text_of).collect();
+    // The last one is the most specific.
+    let common_name = common_names.pop().flatten();
+    Some(ClientCertificate {
+        subject: written(subject),
+        common_name,
+        other_common_names: common_names.into_iter().flatten().collect(),
+        is_unreadable: subject.iter_attributes().any(is_unreadable),
+    })
 }
 
-/// The last common name, which is the most specific one.
-fn common_name(subject: &X509Name<'_>) -> Option<String> {
-    text_of(subject.iter_common_name().last()?)
+/// Whose a verified certificate is. One that cannot be parsed still counts as one, with a name that cannot be read: a rule
+/// that denies must not be passed by it.
+pub(super) fn identity_of(certificate: &[u8]) -> ClientCertificate {
+    let identity = subject_of(certificate)
+        .unwrap_or_else(|| ClientCertificate { is_unreadable: true, ..ClientCertificate::default() });
+    if identity.is_unreadable {
+        tracing::warn!(
+            subject = identity.subject,
+            "the name in a client's certificate cannot be read: rules that deny certificates fit it"
+        );
+    }
+    identity
+}
+
+/// Whether an attribute that is matched as text is none.
+fn is_unreadable(attribute: &AttributeTypeAndValue<'_>) -> bool {
+    short_type(attribute).is_some() && text_of(attribute).is_none()
 }
 
 /// The text of a value, in whichever string type it is written: the holder of a key often chooses that, and a rule that
@@ -42,6 +64,9 @@ fn text_of(attribute: &AttributeTypeAndValue<'_>) -> Option<String> {
         }
         // As OpenSSL reads it: Latin-1.
         Tag::T61String => Some(value.data.iter().copied().map(char::from).collect()),
+        Tag::VisibleString | Tag::GraphicString | Tag::GeneralString => {
+            str::from_utf8(value.data).ok().filter(|text| text.is_ascii()).map(str::to_owned)
+        }
         _ => None,
     }
 }
@@ -55,12 +80,17 @@ fn written(name: &X509Name<'_>) -> String {
 }
 
 fn written_attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
-    let number = attribute.attr_type().to_id_string();
-    let short = ATTRIBUTE_TYPES.iter().find(|(known, _)| *known == number).map(|(_, short)| *short);
-    match (short, text_of(attribute)) {
+    match (short_type(attribute), text_of(attribute)) {
         (Some(short), Some(text)) => format!("{short}={}", escape_value(&text)),
-        (short, _) => format!("{}={}", short.unwrap_or(&number), encoded(attribute)),
+        (Some(short), None) => format!("{short}={}", encoded(attribute)),
+        (None, _) => format!("{}={}", attribute.attr_type().to_id_string(), encoded(attribute)),
     }
+}
+
+/// The name of the attribute's type, if it has one.
+fn short_type(attribute: &AttributeTypeAndValue<'_>) -> Option<&'static str> {
+    let number = attribute.attr_type().to_id_string();
+    ATTRIBUTE_TYPES.iter().find(|(known, _)| *known == number).map(|(_, short)| *short)
 }
 
 /// The value as it is in the certificate, in hexadecimal.
@@ -152,6 +182,68 @@ mod tests {
             assert_eq!(found.subject, r"CN=Åsa\,b", "{value:?}");
             assert_eq!(found.common_name.as_deref(), Some("Åsa,b"), "{value:?}");
         }
+    }
+
+    /// A certificate with these parts, after other bytes were put in the place of some.
+    fn patched(parts: &[(DnType, &str)], old: &[u8], new: &[u8]) -> ClientCertificate {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        parts.iter().for_each(|(kind, value)| params.distinguished_name.push(kind.clone(), *value));
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let mut der = certificate.der().to_vec();
+        while let Some(at) = der.windows(old.len()).position(|window| window == old) {
+            der[at..at + old.len()].copy_from_slice(new);
+        }
+        subject_of(&der).unwrap()
+    }
+
+    /// A certificate of `CN=zq` with another string type and other bytes in the place of the value.
+    fn with_value(tag: u8, value: [u8; 2]) -> ClientCertificate {
+        let new = [tag, 2, value[0], value[1]];
+        patched(&[(DnType::CommonName, "zq")], &[0x0c, 2, b'z', b'q'], &new)
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_read_is_marked_as_such() {
+        for tag in [0x0c, 0x12, 0x13, 0x14, 0x16, 0x19, 0x1a, 0x1b] {
+            let found = with_value(tag, *b"ab");
+            let expected = ("CN=ab", Some("ab"), false);
+            let found = (&*found.subject, found.common_name.as_deref(), found.is_unreadable);
+            assert_eq!(found, expected, "{tag:#x}");
+        }
+        for (tag, value) in [
+            (0x02, *b"ab"),
+            (0x04, *b"ab"),
+            (0x0c, *b"\xffb"),
+            (0x13, *b"a\xe5"),
+            (0x1a, *b"a\xe5"),
+            (0x1e, *b"\xd8\0"),
+        ] {
+            let found = with_value(tag, value);
+            assert_eq!((found.common_name.as_deref(), found.is_unreadable), (None, true), "{tag:#x}");
+        }
+    }
+
+    #[test]
+    fn every_common_name_is_found() {
+        let parts = [(DnType::OrganizationName, "first"), (DnType::CommonName, "last")];
+        let found = subject(&parts);
+        assert!(found.other_common_names.is_empty() && !found.is_unreadable);
+        let found = patched(&parts, &[0x55, 4, 10], &[0x55, 4, 3]);
+        let expected = (Some("last"), vec!["first".to_owned()]);
+        assert_eq!((found.common_name.as_deref(), found.other_common_names), expected);
+    }
+
+    #[test]
+    fn a_certificate_that_cannot_be_parsed_is_one_with_an_unreadable_name() {
+        let found = identity_of(b"not a certificate");
+        assert_eq!((&*found.subject, found.common_name, found.is_unreadable), ("", None, true));
+        assert!(!identity_of(&authority()).is_unreadable);
+    }
+
+    fn authority() -> Vec<u8> {
+        let certificate = CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap();
+        certificate.der().to_vec()
     }
 
     #[test]

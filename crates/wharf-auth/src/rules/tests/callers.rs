@@ -68,9 +68,10 @@ fn a_certificate_is_looked_at_by_common_name_or_as_a_whole() {
     let certificate = ClientCertificate {
         subject: "CN=node-1.example.com,O=acme".to_owned(),
         common_name: Some("node-1.example.com".to_owned()),
+        ..ClientCertificate::default()
     };
     let shown = Caller { certificate: Some(Arc::new(certificate)), ..named("node-1") };
-    let nameless = ClientCertificate { subject: "O=acme".to_owned(), common_name: None };
+    let nameless = ClientCertificate { subject: "O=acme".to_owned(), ..ClientCertificate::default() };
     let nameless = Caller { certificate: Some(Arc::new(nameless)), ..anonymous() };
     for (common_names, subjects, shown_fits, nameless_fits) in [
         ("*.example.com", "", true, false),
@@ -91,6 +92,38 @@ fn a_certificate_is_looked_at_by_common_name_or_as_a_whole() {
         }
         assert!(!rules([rule], []).anonymous_may_do_anything());
     }
+}
+
+#[test]
+fn a_rule_that_denies_a_certificate_fits_one_whose_name_cannot_be_read() {
+    let with = |certificate| Caller { certificate: Some(Arc::new(certificate)), ..named("job") };
+    let readable = ClientCertificate {
+        subject: "CN=builder,O=acme".to_owned(),
+        common_name: Some("builder".to_owned()),
+        ..ClientCertificate::default()
+    };
+    let unreadable = ClientCertificate {
+        subject: "CN=#0203616263,O=acme".to_owned(),
+        is_unreadable: true,
+        ..ClientCertificate::default()
+    };
+    let second = ClientCertificate {
+        subject: "CN=builder,CN=mallory,O=acme".to_owned(),
+        other_common_names: vec!["mallory".to_owned()],
+        ..readable.clone()
+    };
+    for (common_names, subjects) in [("mallory", ""), ("", "CN=mallory,**"), ("mallory", "CN=mallory,**")] {
+        let rule = Rule { common_names: list(common_names), subjects: list(subjects), ..to("") };
+        assert!(!fits(rule.clone(), &with(unreadable.clone())), "{rule}");
+        let denying = rules([deny(rule), to("authenticated")], []);
+        let allowed = |caller: &Caller| may(&denying, caller, Action::Pull, "x");
+        assert!(allowed(&with(readable.clone())) && allowed(&named("job")), "{common_names} {subjects}");
+        assert!(!allowed(&with(unreadable.clone())), "{common_names} {subjects}");
+    }
+    // The most specific common name is what allows; any of them is what denies.
+    let mallory = Rule { common_names: list("mallory"), ..to("") };
+    assert!(!fits(mallory.clone(), &with(second.clone())));
+    assert!(!may(&rules([deny(mallory), to("authenticated")], []), &with(second), Action::Pull, "x"));
 }
 
 #[test]
@@ -140,7 +173,22 @@ fn a_rule_that_denies_fits_a_claim_that_cannot_be_read() {
         let allowed = fits(allowing.clone(), &caller);
         assert_eq!(allowed, claimed == json!("contractors"), "{claimed}");
     }
-    assert!(may(&denying(allowing), &named("job"), Action::Pull, "x"), "there is no claim");
+    assert!(may(&denying(allowing.clone()), &named("job"), Action::Pull, "x"), "there is no claim");
+    // The token says that it is to be had elsewhere, or says so in a way that cannot be read.
+    for (names, expected) in [
+        (json!({ "team": "src1" }), true),
+        (json!("team"), true),
+        (json!({ "groups": "src1" }), false),
+        (json!(null), false),
+    ] {
+        let caller = with_token(&json!({ "_claim_names": names }));
+        assert_eq!(!may(&denying(allowing.clone()), &caller, Action::Pull, "x"), expected, "{names}");
+        assert!(!fits(allowing.clone(), &caller), "{names}");
+    }
+    let groups = BTreeMap::from([("groups".to_owned(), list("contractors"))]);
+    let allowing = Rule { claims: groups, ..to("") };
+    let caller = with_token(&json!({ "hasgroups": true }));
+    assert!(!may(&denying(allowing.clone()), &caller, Action::Pull, "x") && !fits(allowing, &caller));
 }
 
 #[test]

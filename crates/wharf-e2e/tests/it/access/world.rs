@@ -156,6 +156,7 @@ impl Authorizer for ByRules {
             caller.certificate = Some(Arc::new(ClientCertificate {
                 subject: "CN=node.example.com".to_owned(),
                 common_name: Some("node.example.com".to_owned()),
+                ..ClientCertificate::default()
             }));
         }
         if name == "token" {

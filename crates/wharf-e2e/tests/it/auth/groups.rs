@@ -52,3 +52,27 @@ async fn a_token_whose_groups_cannot_be_read_is_refused() {
         assert!(challenge.required("WWW-Authenticate").contains("invalid_token"), "{groups}");
     }
 }
+
+#[tokio::test]
+async fn a_token_that_says_its_groups_are_elsewhere_is_refused() {
+    let world = World::start(Ways::Foreign, rules()).await;
+    let sources = json!({ "src1": { "endpoint": "https://example.com/groups" } });
+    for (claimed, is_refused) in [
+        (json!({ "_claim_names": { "groups": "src1" }, "_claim_sources": sources }), true),
+        (json!({ "hasgroups": true }), true),
+        (json!({ "hasgroups": "true" }), true),
+        (json!({ "hasgroups": true, "groups": [] }), true),
+        (json!({ "hasgroups": true, "groups": ["staff"] }), false),
+        (json!({ "hasgroups": false }), false),
+        (json!({ "_claim_names": { "address": "src1" } }), false),
+    ] {
+        let token = world.signer.token_with("mallory", &claims(None), &claimed);
+        let answer = world.get(Some(&format!("Bearer {token}")), "/v2/secret/app/tags/list").await;
+        if is_refused {
+            let challenge = answer.refused(401, ErrorCode::Unauthorized);
+            assert!(challenge.required("WWW-Authenticate").contains("invalid_token"), "{claimed}");
+        } else {
+            assert_eq!(answer.status, 404, "{claimed}: {answer:?}");
+        }
+    }
+}

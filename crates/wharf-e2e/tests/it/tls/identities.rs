@@ -84,7 +84,11 @@ async fn seen(meaning: ClientCertificates) -> Vec<Option<ClientCertificate>> {
 }
 
 fn builder() -> ClientCertificate {
-    ClientCertificate { subject: "CN=builder,O=acme".to_owned(), common_name: Some("builder".to_owned()) }
+    ClientCertificate {
+        subject: "CN=builder,O=acme".to_owned(),
+        common_name: Some("builder".to_owned()),
+        ..ClientCertificate::default()
+    }
 }
 
 #[tokio::test]
