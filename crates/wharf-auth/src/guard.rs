@@ -101,7 +101,8 @@ impl Guard {
 
     async fn read_token(&self, text: &str) -> Result<Arc<Token>, Refusal> {
         if let Some(own) = &self.own_tokens
-            && let Some(token) = own.read(text).await
+            && let Some(token) =
+                own.read(text, self.passwords.as_ref().map(|passwords| &passwords.file)).await
         {
             return Ok(token);
         }

@@ -20,6 +20,7 @@ use crate::authorizer::Refusal;
 use crate::caller::{Sender, Token};
 use crate::challenge::Challenge;
 use crate::clock::Clock;
+use crate::htpasswd::Htpasswd;
 use crate::secret::Secret;
 use crate::watched::{Watched, WatchedError};
 
@@ -115,6 +116,8 @@ pub struct OwnTokens {
 #[derive(Debug)]
 struct Read {
     token: Arc<Token>,
+    /// Of the password that its holder had.
+    fingerprint: Option<String>,
     /// The key it was verified with; gone, it has to be read again.
     key: Arc<str>,
     until: SystemTime,
@@ -223,24 +226,37 @@ impl OwnTokens {
         &self.options.service
     }
 
-    /// What a token of ours says, if it is one and its time is now.
-    pub(crate) async fn read(&self, text: &str) -> Option<Arc<Token>> {
-        let (keys, now) = (self.keys().await?, self.clock.now());
+    /// What a token of ours says, if it is one, its time is now and its holder's password is the one it was made for.
+    pub(crate) async fn read(&self, text: &str, passwords: Option<&Htpasswd>) -> Option<Arc<Token>> {
+        let keys = self.keys().await?;
+        let read = self.read_with(&keys, text)?;
+        if !read.token.subject.is_empty() {
+            let stored = passwords?.stored(&read.token.subject).await?;
+            let fingerprint = read.fingerprint.as_deref()?;
+            if !own::still_stored(&keys, fingerprint, &stored) {
+                return None;
+            }
+        }
+        Some(Arc::clone(&read.token))
+    }
+
+    fn read_with(&self, keys: &KeyRing, text: &str) -> Option<Arc<Read>> {
+        let now = self.clock.now();
         let mut fingerprint = [0; 32];
         fingerprint.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
         if let Some(read) = self.read.get(&fingerprint)
             && now < read.until
             && keys.has(&read.key)
         {
-            return Some(Arc::clone(&read.token));
+            return Some(read);
         }
-        let read = own::read_access_token(&keys, &self.options, now, text)?;
-        let token = Arc::new(read.token);
+        let own::ReadToken { token, fingerprint: of_password, key, until } =
+            own::read_access_token(keys, &self.options, now, text)?;
+        let read = Arc::new(Read { token: Arc::new(token), fingerprint: of_password, key, until });
         if text.len() <= REMEMBERED_BYTES {
-            let read = Read { token: Arc::clone(&token), key: read.key, until: read.until };
-            self.read.insert(fingerprint, Arc::new(read));
+            self.read.insert(fingerprint, Arc::clone(&read));
         }
-        Some(token)
+        Some(read)
     }
 
     /// The keys in force; `None` if there is none, because none could be derived.

@@ -29,7 +29,11 @@ struct World {
     own: Arc<OwnTokens>,
     their_keys: KeyRing,
     clock: ManualClock,
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+fn lines(users: &[(&str, &str)]) -> String {
+    users.iter().map(|(user, password)| format!("{user}:{}\n", bcrypt::hash(password, 4).unwrap())).collect()
 }
 
 #[derive(Default)]
@@ -45,8 +49,7 @@ impl World {
     async fn new(setup: Setup) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("htpasswd");
-        let lines = ["alice", "ci"].map(|user| format!("{user}:{}", bcrypt::hash("secret", 4).unwrap()));
-        scratch::write(&path, lines.join("\n"));
+        scratch::write(&path, lines(&[("alice", "secret"), ("ci", "secret")]));
         let clock = ManualClock::new();
         let shared: Arc<dyn crate::Clock> = Arc::new(clock.clone());
         let file = Htpasswd::open(&path, &HtpasswdOptions::default(), Arc::clone(&shared)).await.unwrap();
@@ -68,7 +71,13 @@ impl World {
             own_tokens: setup.own.then(|| Arc::clone(&own)),
             rules: setup.rules.map(|rules| Rules::new(rules, setup.groups).unwrap()),
         };
-        Self { guard: Arc::new(guard), own, their_keys, clock, _folder: folder }
+        Self { guard: Arc::new(guard), own, their_keys, clock, folder }
+    }
+
+    /// Puts another file of passwords there, and lets the time pass until it counts.
+    fn replace_passwords(&self, users: &[(&str, &str)]) {
+        scratch::replace(&self.folder.path().join("htpasswd"), lines(users));
+        self.clock.advance(std::time::Duration::from_secs(1));
     }
 
     /// A token of the other server.
@@ -264,6 +273,27 @@ async fn our_own_tokens_open_what_was_asked_for_and_no_more_than_the_rules() {
 
     world.clock.advance(std::time::Duration::from_secs(361));
     world.check(Some(&pushing), "push acme/app", &format!("{OURS},error=\"invalid_token\"")).await;
+}
+
+#[tokio::test]
+async fn our_own_tokens_end_with_the_password_of_their_holder() {
+    let world =
+        World::new(Setup { passwords: true, own: true, rules: public_and_ci(), ..Setup::default() }).await;
+    let (ci, alice) = (basic("ci", "secret"), basic("alice", "secret"));
+    let of_ci = world.ours(Some(&ci), "repository:acme/app:pull").await;
+    let of_alice = world.ours(Some(&alice), "repository:public/app:pull").await;
+    let anonymous = world.ours(None, "repository:public/app:pull").await;
+    world.check(Some(&of_ci), "pull acme/app", "ok").await;
+    world.check(Some(&of_alice), "pull public/app", "ok").await;
+
+    // One user is removed, the other has another password.
+    world.replace_passwords(&[("alice", "changed")]);
+    let invalid = format!("{OURS},error=\"invalid_token\"");
+    world.check(Some(&of_ci), "pull acme/app", &invalid).await;
+    world.check(Some(&of_alice), "pull public/app", &invalid).await;
+    world.check(Some(&anonymous), "pull public/app", "ok").await;
+    let again = world.ours(Some(&basic("alice", "changed")), "repository:public/app:pull").await;
+    world.check(Some(&again), "pull public/app", "ok").await;
 }
 
 #[tokio::test]

@@ -53,9 +53,19 @@ pub(super) struct Refresh {
     pub(super) fingerprint: String,
 }
 
+/// The user that a token is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Holder<'a> {
+    pub(super) name: &'a str,
+    /// What their password is stored as.
+    pub(super) stored: &'a str,
+}
+
 /// An access token of ours.
 pub(super) struct ReadToken {
     pub(super) token: Token,
+    /// Of its holder's password as it was stored when this was issued; another one revokes it. `None` without a holder.
+    pub(super) fingerprint: Option<String>,
     /// Which key has signed it.
     pub(super) key: Arc<str>,
     /// From when on it is none any more.
@@ -67,7 +77,7 @@ pub(super) fn access_token(
     keys: &KeyRing,
     options: &TokenOptions,
     now: SystemTime,
-    subject: &str,
+    holder: Option<Holder<'_>>,
     access: &[Grant],
 ) -> Result<String, serde_json::Error> {
     let access: Vec<Value> = access
@@ -75,9 +85,9 @@ pub(super) fn access_token(
         .map(|grant| json!({ "type": grant.kind, "name": grant.name, "actions": grant.actions }))
         .collect();
     let issued = seconds(now);
-    let claims = json!({
+    let mut claims = json!({
         "iss": options.service,
-        "sub": subject,
+        "sub": holder.map_or("", |holder| holder.name),
         "aud": options.service,
         "exp": issued + options.lifetime.as_secs(),
         "nbf": issued,
@@ -85,10 +95,14 @@ pub(super) fn access_token(
         "jti": uuid::Uuid::now_v7().to_string(),
         "access": access,
     });
+    if let Some(holder) = holder {
+        claims["fingerprint"] = fingerprint(keys, holder.stored).into();
+    }
     keys.sign(ACCESS, &claims)
 }
 
-/// What a token of ours grants, if it is one and its time is now. It counts for no longer than tokens are made for today,
+/// What a token of ours grants, if it is one and its time is now. Whether its holder's password is still the one it was
+/// made for is to be asked of [`still_stored`]. It counts for no longer than tokens are made for today,
 /// so a shorter lifetime ends those that are out, and a stolen key makes none that lasts.
 pub(super) fn read_access_token(
     keys: &KeyRing,
@@ -107,10 +121,11 @@ pub(super) fn read_access_token(
         && is_not_longer(issued, expires, options.lifetime, now);
     let access = claims.get("access")?.as_array()?.iter().map(grant).collect::<Option<Vec<_>>>()?;
     let subject = text("sub")?.to_owned();
+    let fingerprint = text("fingerprint").map(str::to_owned);
     // Their holders log in by password, and are in the groups that list them.
     let groups = Some(CallerGroups::default());
     let token = Token { subject, access: Some(access), groups, claims };
-    (is_ours && is_now).then_some(ReadToken { token, key, until })
+    (is_ours && is_now).then_some(ReadToken { token, fingerprint, key, until })
 }
 
 fn grant(value: &Value) -> Option<Grant> {
@@ -119,22 +134,21 @@ fn grant(value: &Value) -> Option<Grant> {
     Some(Grant { kind: text("type")?, name: text("name")?, actions: actions.collect::<Option<_>>()? })
 }
 
-/// A token in the place of a password that is stored as `stored`.
+/// A token in the place of the holder's password.
 pub(super) fn refresh_token(
     keys: &KeyRing,
     options: &TokenOptions,
     now: SystemTime,
-    subject: &str,
-    stored: &str,
+    holder: Holder<'_>,
 ) -> Result<String, serde_json::Error> {
     let issued = seconds(now);
     let claims = Refresh {
         iss: options.service.clone(),
         aud: options.service.clone(),
-        sub: subject.to_owned(),
+        sub: holder.name.to_owned(),
         iat: issued,
         exp: issued + options.refresh_lifetime.as_secs(),
-        fingerprint: keys.fingerprints(stored).next().unwrap_or_default(),
+        fingerprint: fingerprint(keys, holder.stored),
     };
     keys.sign(REFRESH, &claims)
 }
@@ -160,10 +174,14 @@ fn is_not_longer(issued: u64, expires: u64, lifetime: Duration, now: SystemTime)
         && expires.saturating_sub(issued) <= lifetime.saturating_add(LEEWAY).as_secs()
 }
 
-/// Whether the password is stored as it was.
-pub(super) fn still_stored(keys: &KeyRing, refresh: &Refresh, stored: &str) -> bool {
+fn fingerprint(keys: &KeyRing, stored: &str) -> String {
+    keys.fingerprints(stored).next().unwrap_or_default()
+}
+
+/// Whether the password is stored as it was when the fingerprint was taken.
+pub(super) fn still_stored(keys: &KeyRing, fingerprint: &str, stored: &str) -> bool {
     // The token is signed, so nobody can try one fingerprint after the other: how long this takes tells nothing.
-    keys.fingerprints(stored).any(|fingerprint| fingerprint == refresh.fingerprint)
+    keys.fingerprints(stored).any(|known| known == fingerprint)
 }
 
 fn seconds(time: SystemTime) -> u64 {
@@ -174,6 +192,8 @@ fn seconds(time: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ALICE: Holder<'_> = Holder { name: "alice", stored: "hash" };
 
     fn now() -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(1_767_225_600)
@@ -186,10 +206,12 @@ mod tests {
     #[test]
     fn a_token_says_what_was_put_in_and_is_true_for_its_time() {
         let (keys, options) = (KeyRing::random().unwrap(), TokenOptions::default());
-        let token = access_token(&keys, &options, now(), "alice", &grants()).unwrap();
+        let token = access_token(&keys, &options, now(), Some(ALICE), &grants()).unwrap();
         let read = |at: SystemTime| read_access_token(&keys, &options, at, &token);
 
-        let seen = read(now()).unwrap().token;
+        let ReadToken { token: seen, fingerprint, .. } = read(now()).unwrap();
+        let fingerprint = fingerprint.unwrap();
+        assert!(still_stored(&keys, &fingerprint, "hash") && !still_stored(&keys, &fingerprint, "another"));
         assert_eq!((seen.subject.as_str(), seen.access), ("alice", Some(grants())));
         for claim in ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "access"] {
             assert!(seen.claims.contains_key(claim), "{claim}");
@@ -210,8 +232,8 @@ mod tests {
             ..TokenOptions::default()
         };
         let reads = |made: u64, read: u64| {
-            let token = access_token(&keys, &made_for(made), now(), "alice", &grants()).unwrap();
-            let refresh = refresh_token(&keys, &made_for(made), now(), "alice", "hash").unwrap();
+            let token = access_token(&keys, &made_for(made), now(), Some(ALICE), &grants()).unwrap();
+            let refresh = refresh_token(&keys, &made_for(made), now(), ALICE).unwrap();
             [
                 read_access_token(&keys, &made_for(read), now(), &token).is_some(),
                 read_refresh_token(&keys, &made_for(read), now(), &refresh).is_some(),
@@ -251,17 +273,17 @@ mod tests {
         let keys = KeyRing::random().unwrap();
         let (ours, other) =
             (TokenOptions::default(), TokenOptions { service: "other".into(), ..TokenOptions::default() });
-        let token = access_token(&keys, &other, now(), "alice", &[]).unwrap();
+        let token = access_token(&keys, &other, now(), Some(ALICE), &[]).unwrap();
         assert!(read_access_token(&keys, &ours, now(), &token).is_none());
-        let token = refresh_token(&keys, &other, now(), "alice", "hash").unwrap();
+        let token = refresh_token(&keys, &other, now(), ALICE).unwrap();
         assert!(read_refresh_token(&keys, &ours, now(), &token).is_none());
     }
 
     #[test]
     fn a_refresh_token_opens_nothing_and_an_access_token_refreshes_nothing() {
         let (keys, options) = (KeyRing::random().unwrap(), TokenOptions::default());
-        let access = access_token(&keys, &options, now(), "alice", &grants()).unwrap();
-        let refresh = refresh_token(&keys, &options, now(), "alice", "hash").unwrap();
+        let access = access_token(&keys, &options, now(), Some(ALICE), &grants()).unwrap();
+        let refresh = refresh_token(&keys, &options, now(), ALICE).unwrap();
         assert!(read_access_token(&keys, &options, now(), &refresh).is_none());
         assert!(read_refresh_token(&keys, &options, now(), &access).is_none());
     }
@@ -269,13 +291,13 @@ mod tests {
     #[test]
     fn a_refresh_token_ends_with_the_password_or_its_time() {
         let (keys, options) = (KeyRing::random().unwrap(), TokenOptions::default());
-        let token = refresh_token(&keys, &options, now(), "alice", "hash").unwrap();
+        let token = refresh_token(&keys, &options, now(), ALICE).unwrap();
         let read = |at| read_refresh_token(&keys, &options, at, &token);
 
         let refresh = read(now()).unwrap();
         assert_eq!(refresh.sub, "alice");
-        assert!(still_stored(&keys, &refresh, "hash"));
-        assert!(!still_stored(&keys, &refresh, "another"));
+        assert!(still_stored(&keys, &refresh.fingerprint, "hash"));
+        assert!(!still_stored(&keys, &refresh.fingerprint, "another"));
         assert!(read(now() + options.refresh_lifetime).is_none());
     }
 }

@@ -1,8 +1,10 @@
 //! What somebody asks of the token service, out of a query or a form.
 
 use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
 
 use super::IssueError;
+use crate::secret::Secret;
 
 /// The longest form taken, in bytes: scopes of many repositories, and a token.
 pub const FORM_BYTES: usize = 16 * 1024;
@@ -21,7 +23,7 @@ pub struct TokenRequest {
 }
 
 /// How somebody who asks for a token says who they are.
-#[derive(Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub enum Claimed {
     /// As every request does, by its headers or its connection.
     #[default]
@@ -31,20 +33,10 @@ pub enum Claimed {
         /// The name.
         user: String,
         /// The password.
-        password: String,
+        password: Secret,
     },
     /// By a refresh token.
-    RefreshToken(String),
-}
-
-impl std::fmt::Debug for Claimed {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::ByTheRequest => "ByTheRequest",
-            Self::Password { .. } => "Password(***)",
-            Self::RefreshToken(_) => "RefreshToken(***)",
-        })
-    }
+    RefreshToken(Secret),
 }
 
 // === impl TokenRequest ===
@@ -73,7 +65,8 @@ impl TokenRequest {
     pub fn from_form(form: &[u8]) -> Result<Self, IssueError> {
         let form = std::str::from_utf8(form).map_err(|_| IssueError::Malformed("the form is no text"))?;
         let mut request = Self::default();
-        let [mut grant, mut user, mut password, mut refresh] = [const { None }; 4];
+        let [mut grant, mut user] = [const { None }; 2];
+        let [mut password, mut refresh] = [const { None }; 2];
         for (name, value) in pairs(form) {
             match name.as_str() {
                 "service" => request.service = Some(value),
@@ -81,8 +74,8 @@ impl TokenRequest {
                 "access_type" => request.offline = value == "offline",
                 "grant_type" => grant = Some(value),
                 "username" => user = Some(value),
-                "password" => password = Some(value),
-                "refresh_token" => refresh = Some(value),
+                "password" => password = Some(Secret::new(value)),
+                "refresh_token" => refresh = Some(Secret::new(value)),
                 _ => {}
             }
         }
@@ -107,7 +100,9 @@ fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
 }
 
 fn decoded(text: &str) -> String {
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
+    // What is decoded may be a password: the copy is wiped.
+    let spaced = Zeroizing::new(text.replace('+', " "));
+    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -137,7 +132,7 @@ mod tests {
         let form = "access_type=offline&client_id=containerd-client&grant_type=password&password=p%26%3D%25+w\
                     &scope=repository%3Aa%3Apull&service=registry&username=ci";
         let request = TokenRequest::from_form(form.as_bytes()).unwrap();
-        let password = "p&=% w".to_owned();
+        let password = "p&=% w".into();
         assert_eq!(request.claimed, Claimed::Password { user: "ci".into(), password });
         assert_eq!((request.scopes.len(), request.offline), (1, true));
 

@@ -15,6 +15,7 @@ use crate::challenge::Challenge;
 use crate::guard::Guard;
 use crate::guard::credentials::Credentials;
 use crate::rules::{Rule, RuleError, Rules};
+use crate::secret::Secret;
 
 /// Gives tokens to whomever a guard knows, for what the guard would let them do.
 #[derive(Debug)]
@@ -28,13 +29,15 @@ pub struct TokenService {
 /// How somebody has shown who they are.
 struct Asker {
     caller: Caller,
-    /// What their password is stored as, if it was by a password, or the refresh token they brought instead.
-    lasting: Option<Lasting>,
+    login: Option<Login>,
 }
 
-enum Lasting {
-    Password,
-    RefreshToken(String),
+/// A user who has logged in.
+struct Login {
+    /// What their password was stored as before it was verified: a token that is made now ends with it.
+    stored: Arc<str>,
+    /// The refresh token they brought instead of the password.
+    refresh_token: Option<Secret>,
 }
 
 // === impl TokenService ===
@@ -56,10 +59,10 @@ impl TokenService {
 
     async fn asker(&self, sender: Sender<'_>, claimed: Claimed) -> Result<Asker, IssueError> {
         match claimed {
-            Claimed::Password { user, password } if user.is_empty() && password.is_empty() => {
+            Claimed::Password { user, password } if user.is_empty() && password.expose().is_empty() => {
                 Ok(Asker::nobody(sender))
             }
-            Claimed::Password { user, password } => self.by_password(sender, user, &password).await,
+            Claimed::Password { user, password } => self.by_password(sender, user, password.expose()).await,
             Claimed::RefreshToken(token) => self.by_refresh_token(sender, token).await,
             Claimed::ByTheRequest => match Credentials::parse(sender.authorization) {
                 Credentials::None => Ok(Asker::nobody(sender)),
@@ -78,26 +81,27 @@ impl TokenService {
         user: String,
         password: &str,
     ) -> Result<Asker, IssueError> {
+        let stored = self.stored(&user).await;
         match self.guard.check_password(&user, password, sender).await {
             Ok(()) => {
-                let caller = Caller { name: Some(user.into()), ..Asker::nobody(sender).caller };
-                Ok(Asker { caller, lasting: Some(Lasting::Password) })
+                let stored = stored.ok_or_else(|| self.wrong())?;
+                Ok(Asker::with(sender, user, Login { stored, refresh_token: None }))
             }
             Err(Refusal::Unauthenticated { .. } | Refusal::Denied) => Err(self.wrong()),
             Err(refusal) => Err(refusal.into()),
         }
     }
 
-    async fn by_refresh_token(&self, sender: Sender<'_>, token: String) -> Result<Asker, IssueError> {
+    async fn by_refresh_token(&self, sender: Sender<'_>, token: Secret) -> Result<Asker, IssueError> {
         let keys = self.tokens.keys().await.ok_or_else(|| self.wrong())?;
-        let refresh = own::read_refresh_token(&keys, &self.tokens.options, self.tokens.clock.now(), &token)
-            .ok_or_else(|| self.wrong())?;
+        let refresh =
+            own::read_refresh_token(&keys, &self.tokens.options, self.tokens.clock.now(), token.expose())
+                .ok_or_else(|| self.wrong())?;
         let stored = self.stored(&refresh.sub).await.ok_or_else(|| self.wrong())?;
-        if !own::still_stored(&keys, &refresh, &stored) {
+        if !own::still_stored(&keys, &refresh.fingerprint, &stored) {
             return Err(self.wrong());
         }
-        let caller = Caller { name: Some(refresh.sub.into()), ..Asker::nobody(sender).caller };
-        Ok(Asker { caller, lasting: Some(Lasting::RefreshToken(token)) })
+        Ok(Asker::with(sender, refresh.sub, Login { stored, refresh_token: Some(token) }))
     }
 
     /// What the user's password is stored as.
@@ -111,25 +115,20 @@ impl TokenService {
 
     /// A refresh token, if there can be one: it must be good for longer than this process.
     async fn refresh_token(&self, asker: &Asker) -> Result<Option<String>, IssueError> {
-        let (Some(user), Some(lasting)) = (asker.caller.known_name(), &asker.lasting) else {
+        let Some(holder) = asker.holder() else { return Ok(None) };
+        if let Some(Login { refresh_token: Some(token), .. }) = &asker.login {
+            return Ok(Some(token.expose().to_owned()));
+        }
+        let options = &self.tokens.options;
+        let Some(keys) = self.tokens.keys().await.filter(super::KeyRing::is_lasting) else {
             return Ok(None);
         };
-        let options = &self.tokens.options;
-        match lasting {
-            Lasting::RefreshToken(token) => Ok(Some(token.clone())),
-            Lasting::Password => {
-                let Some(keys) = self.tokens.keys().await.filter(super::KeyRing::is_lasting) else {
-                    return Ok(None);
-                };
-                let Some(stored) = self.stored(user).await else { return Ok(None) };
-                if options.refresh_lifetime == Duration::ZERO {
-                    return Ok(None);
-                }
-                own::refresh_token(&keys, options, self.tokens.clock.now(), user, &stored)
-                    .map(Some)
-                    .map_err(IssueError::Unwritable)
-            }
+        if options.refresh_lifetime == Duration::ZERO {
+            return Ok(None);
         }
+        own::refresh_token(&keys, options, self.tokens.clock.now(), holder)
+            .map(Some)
+            .map_err(IssueError::Unwritable)
     }
 
     /// What they gave belongs to nobody.
@@ -152,9 +151,8 @@ impl TokenIssuer for TokenService {
         let access = self.granted(&asker.caller, &asked);
         let keys = self.tokens.keys().await.ok_or_else(|| self.wrong())?;
         let now = self.tokens.clock.now();
-        let subject = asker.caller.known_name().unwrap_or_default();
-        let token =
-            own::access_token(&keys, options, now, subject, &access).map_err(IssueError::Unwritable)?;
+        let token = own::access_token(&keys, options, now, asker.holder(), &access)
+            .map_err(IssueError::Unwritable)?;
         let refresh_token = if request.offline { self.refresh_token(&asker).await? } else { None };
         Ok(IssuedToken {
             holder: asker.caller.name,
@@ -173,6 +171,17 @@ impl Asker {
     fn nobody(sender: Sender<'_>) -> Self {
         let caller =
             Caller { certificate: sender.certificate.cloned(), address: sender.address, ..Caller::default() };
-        Self { caller, lasting: None }
+        Self { caller, login: None }
+    }
+
+    fn with(sender: Sender<'_>, user: String, login: Login) -> Self {
+        let caller = Caller { name: Some(user.into()), ..Self::nobody(sender).caller };
+        Self { caller, login: Some(login) }
+    }
+
+    /// For whom a token is made.
+    fn holder(&self) -> Option<own::Holder<'_>> {
+        let (name, login) = (self.caller.known_name()?, self.login.as_ref()?);
+        Some(own::Holder { name, stored: &login.stored })
     }
 }

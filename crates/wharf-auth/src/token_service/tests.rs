@@ -216,20 +216,20 @@ async fn keys_in_files_are_rotated_without_a_refused_token() {
     let tokens = OwnTokens::with_key_files(TokenOptions::default(), &files, shared).await.unwrap();
     let issue = async || {
         let keys = tokens.keys().await.unwrap();
-        own::access_token(&keys, &tokens.options, clock.now(), "ci", &[]).unwrap()
+        own::access_token(&keys, &tokens.options, clock.now(), None, &[]).unwrap()
     };
     let before = issue().await;
-    assert!(tokens.read(&before).await.is_some());
+    assert!(tokens.read(&before, None).await.is_some());
 
     scratch::replace(&first, &new);
     clock.advance(Duration::from_secs(2));
     let after = issue().await;
-    assert!(tokens.read(&before).await.is_some() && tokens.read(&after).await.is_some());
+    assert!(tokens.read(&before, None).await.is_some() && tokens.read(&after, None).await.is_some());
 
     scratch::replace(&second, &new);
     clock.advance(Duration::from_secs(2));
-    assert!(tokens.read(&before).await.is_none(), "its key is gone, remembered or not");
-    assert!(tokens.read(&after).await.is_some());
+    assert!(tokens.read(&before, None).await.is_none(), "its key is gone, remembered or not");
+    assert!(tokens.read(&after, None).await.is_some());
 }
 
 /// A start must answer before a key is derived, and a request that needs the key must get it and no refusal.
@@ -239,13 +239,20 @@ async fn while_a_key_is_derived_clients_are_answered_and_tokens_wait() {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
     let before = OwnTokens::new(TokenOptions::default(), KeyRing::random().unwrap(), Arc::clone(&clock));
     let keys = before.keys().await.unwrap();
-    let token = own::access_token(&keys, &before.options, clock.now(), "ci", &[]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("htpasswd");
+    write_password(&path, "secret");
+    let file = Htpasswd::open(&path, &HtpasswdOptions::default(), Arc::clone(&clock)).await.unwrap();
+    let stored = file.stored("ci").await.unwrap();
+    let holder = own::Holder { name: "ci", stored: &stored };
+    let token = own::access_token(&keys, &before.options, clock.now(), Some(holder), &[]).unwrap();
     let derive = move || {
         derived.recv().unwrap();
         Ok(keys)
     };
     let tokens = Arc::new(OwnTokens::deriving(TokenOptions::default(), derive, clock));
-    let guard = Guard { own_tokens: Some(Arc::clone(&tokens)), ..Guard::default() };
+    let passwords = Some(Passwords { realm: "My Realm".into(), file });
+    let guard = Guard { own_tokens: Some(Arc::clone(&tokens)), passwords, ..Guard::default() };
 
     let caller = guard.caller(Sender::default()).await.unwrap();
     assert!(!caller.is_known(), "a caller without credentials waits for no key");
@@ -261,9 +268,9 @@ async fn while_a_key_is_derived_clients_are_answered_and_tokens_wait() {
 async fn without_a_key_every_token_is_refused() {
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new());
     let keys = KeyRing::random().unwrap();
-    let token = own::access_token(&keys, &TokenOptions::default(), clock.now(), "ci", &[]).unwrap();
+    let token = own::access_token(&keys, &TokenOptions::default(), clock.now(), None, &[]).unwrap();
     let tokens =
         OwnTokens::deriving(TokenOptions::default(), || Err(SigningKeyError::Library), Arc::clone(&clock));
-    assert!(tokens.read(&token).await.is_none());
+    assert!(tokens.read(&token, None).await.is_none());
     assert!(OwnTokens::with_secret(TokenOptions::default(), "swordfish".into(), clock).is_err());
 }
