@@ -69,16 +69,22 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let mut scratch = path.as_os_str().to_owned();
-    scratch.push(format!(".{}.tmp", std::process::id()));
-    let scratch = PathBuf::from(scratch);
-    let written = write_and_link(&scratch, path, text);
-    let removed = fs::remove_file(&scratch);
-    written.and(removed).and_then(|()| sync_folder(folder))
+    // A name that no other user of the folder can know, so that no link can wait there.
+    scratch.push(format!(".{}.tmp", uuid::Uuid::now_v7().simple()));
+    write_by_way_of(Path::new(&scratch), path, text)?;
+    sync_folder(folder)
 }
 
-fn write_and_link(scratch: &Path, path: &Path, text: &str) -> io::Result<()> {
-    let mut file =
-        fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(scratch)?;
+/// Writes a new file at `scratch`, makes it appear at `path`, and removes it again where it was.
+fn write_by_way_of(scratch: &Path, path: &Path, text: &str) -> io::Result<()> {
+    // Follows no link, and leaves alone what is there.
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(scratch)?;
+    let written = write_and_link(file, scratch, path, text);
+    let removed = fs::remove_file(scratch);
+    written.and(removed)
+}
+
+fn write_and_link(mut file: fs::File, scratch: &Path, path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     // Unlike a rename, a link does not replace what is there.
@@ -114,6 +120,33 @@ mod tests {
         assert_eq!(password.expose().len(), 43, "32 bytes in base64url");
         assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    }
+
+    #[tokio::test]
+    async fn a_link_in_the_place_of_the_scratch_file_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("htpasswd");
+        let victim = folder.path().join("victim");
+        crate::scratch::write(&victim, "precious");
+        for name in [format!("htpasswd.{}.tmp", std::process::id()), "htpasswd.tmp".to_owned()] {
+            std::os::unix::fs::symlink(&victim, folder.path().join(name)).unwrap();
+        }
+
+        create(path.clone()).await.unwrap();
+
+        assert_eq!(read(&victim), "precious");
+        assert!(read(&path).starts_with("docker:"));
+    }
+
+    #[test]
+    fn a_scratch_file_that_is_there_is_neither_written_nor_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scratch, path) = (folder.path().join("scratch"), folder.path().join("htpasswd"));
+        crate::scratch::write(&scratch, "precious");
+        let error = write_by_way_of(&scratch, &path, "text").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(read(&scratch), "precious");
+        assert!(!path.exists());
     }
 
     #[tokio::test]
