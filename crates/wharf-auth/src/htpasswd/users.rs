@@ -34,6 +34,15 @@ pub(super) struct Line {
     pub(super) can_match: bool,
 }
 
+/// The bcrypt costs in a file.
+#[derive(Debug, PartialEq, Eq)]
+struct Costs {
+    /// The one that most users have; of two as frequent, the higher.
+    usual: u32,
+    /// How many users have another one: they are told from strangers by the time that a wrong password takes.
+    others: usize,
+}
+
 /// A line that is neither an entry nor a comment.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line} has no colon: expected `name:hash`, as `htpasswd -B` writes it")]
@@ -60,8 +69,9 @@ impl Users {
             };
             lines.insert(name.to_owned(), usable(name, &line[colon + 1..]));
         }
-        let stranger = stranger(lines.values().flatten());
-        Ok(Self { lines, stranger })
+        let costs = Costs::of(lines.values().flatten());
+        costs.warn();
+        Ok(Self { lines, stranger: costs.stranger() })
     }
 
     /// What `name`'s password is to be held against. Nobody can tell by the time it takes whether there is such a name.
@@ -107,15 +117,36 @@ fn bcrypt_cost(hash: &[u8]) -> Option<u32> {
     (4..=31).contains(&cost).then_some(cost)
 }
 
-/// A hash of the cost that most have; of two as frequent, the higher.
-fn stranger<'a>(hashes: impl Iterator<Item = &'a Arc<str>>) -> Arc<str> {
-    let mut costs = BTreeMap::<u32, usize>::new();
-    for cost in hashes.filter_map(|hash| bcrypt_cost(hash.as_bytes())) {
-        *costs.entry(cost).or_default() += 1;
+// === impl Costs ===
+
+impl Costs {
+    fn of<'a>(hashes: impl Iterator<Item = &'a Arc<str>>) -> Self {
+        let mut costs = BTreeMap::<u32, usize>::new();
+        for cost in hashes.filter_map(|hash| bcrypt_cost(hash.as_bytes())) {
+            *costs.entry(cost).or_default() += 1;
+        }
+        let users: usize = costs.values().sum();
+        let most = costs.into_iter().max_by_key(|(cost, count)| (*count, *cost));
+        let (usual, same) = most.unwrap_or((DEFAULT_COST, 0));
+        Self { usual, others: users - same }
     }
-    let cost =
-        costs.into_iter().max_by_key(|(cost, count)| (*count, *cost)).map_or(DEFAULT_COST, |(cost, _)| cost);
-    format!("$2b${cost:02}${}", ".".repeat(53)).into()
+
+    /// A hash of the usual cost that nothing matches.
+    fn stranger(&self) -> Arc<str> {
+        format!("$2b${:02}${}", self.usual, ".".repeat(53)).into()
+    }
+
+    fn warn(&self) {
+        if self.others > 0 {
+            tracing::warn!(
+                users = self.others,
+                cost = self.usual,
+                "the passwords of some users in the htpasswd file have another bcrypt cost than most: the time that a \
+                 wrong password takes tells that these users exist; hash all with one cost, as `htpasswd -B -C {}` does",
+                self.usual
+            );
+        }
+    }
 }
 
 /// Names only.

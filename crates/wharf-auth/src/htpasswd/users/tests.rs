@@ -104,6 +104,19 @@ fn a_stranger_costs_as_much_as_most_in_the_file() {
 }
 
 #[test]
+fn users_of_another_cost_than_most_are_counted() {
+    let costs = |costs: &[u32]| {
+        let hashes: Vec<Arc<str>> =
+            costs.iter().map(|cost| HASH.replace("$05$", &format!("${cost:02}$")).into()).collect();
+        let Costs { usual, others } = Costs::of(hashes.iter());
+        (usual, others)
+    };
+    assert_eq!(costs(&[]), (DEFAULT_COST, 0));
+    assert_eq!(costs(&[12, 12]), (12, 0));
+    assert_eq!(costs(&[5, 12, 12, 10]), (12, 2));
+}
+
+#[test]
 fn hashes_are_not_shown() {
     let users = Users::parse(format!("ann:{HASH}").as_bytes()).unwrap();
     assert_eq!(format!("{users:?}"), r#"{"ann"}"#);
