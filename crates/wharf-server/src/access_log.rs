@@ -1,129 +1,18 @@
 //! The access log, in Apache's combined format on standard output.
 
-use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 use std::time::SystemTime;
 
 use wharf_http::{AccessEntry, AccessLog, log_field};
 
-/// Bytes of lines that may wait for a slow reader of our output: those of some tens of thousands of usual requests. More
-/// are dropped, and counted: a log must not stop a registry.
-const WAITING_BYTES: usize = 8 * 1024 * 1024;
+use crate::log_writer::LogWriter;
 
-/// What a line takes in the queue beside its text.
-const LINE_BYTES: usize = 64;
-
-/// Writes on a thread of its own.
+/// Formats entries as lines.
 #[derive(Debug)]
-pub(crate) struct StdoutLog {
-    lines: Mutex<Option<Lines>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
-    dropped: AtomicU64,
-}
+pub(crate) struct CombinedLog(pub(crate) LogWriter);
 
-/// The end of the queue at which lines are put in.
-#[derive(Debug)]
-struct Lines {
-    sender: Sender<String>,
-    /// What the lines in the queue come to.
-    waiting_bytes: Arc<AtomicUsize>,
-}
-
-/// The end of the queue at which lines are written out.
-#[derive(Debug)]
-struct WaitingLines {
-    receiver: Receiver<String>,
-    waiting_bytes: Arc<AtomicUsize>,
-}
-
-impl StdoutLog {
-    /// Starts the thread.
-    #[must_use]
-    pub(crate) fn start() -> Self {
-        let (lines, waiting) = queue();
-        let writer = std::thread::spawn(move || write_lines(&waiting));
-        Self { lines: Mutex::new(Some(lines)), writer: Mutex::new(Some(writer)), dropped: AtomicU64::new(0) }
-    }
-
-    /// Writes out what waits, and says how many lines were dropped.
-    pub(crate) fn flush(&self) {
-        drop(self.lines.lock().unwrap_or_else(PoisonError::into_inner).take());
-        if let Some(writer) = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            // A writer that panicked has nothing left to write.
-            let _ = writer.join();
-        }
-        let dropped = self.dropped.load(Ordering::Relaxed);
-        if dropped > 0 {
-            tracing::warn!(dropped, "the access log has gaps: nobody read standard output fast enough");
-        }
-    }
-}
-
-impl AccessLog for StdoutLog {
+impl AccessLog for CombinedLog {
     fn record(&self, entry: &AccessEntry) {
-        let line = combined(entry);
-        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = lines.as_ref().is_some_and(|lines| lines.offer(line));
-        if !taken {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-// === impl Lines ===
-
-impl Lines {
-    /// Puts a line into the queue, if there is room for it.
-    fn offer(&self, line: String) -> bool {
-        let bytes = line.len() + LINE_BYTES;
-        let before = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let taken = before + bytes <= WAITING_BYTES && self.sender.send(line).is_ok();
-        if !taken {
-            self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        }
-        taken
-    }
-}
-
-// === impl WaitingLines ===
-
-impl WaitingLines {
-    /// The next line, waited for; `None` if there will be none.
-    fn next(&self) -> Option<String> {
-        self.receiver.recv().ok().inspect(|line| self.took(line))
-    }
-
-    /// The lines that are there.
-    fn rest(&self) -> impl Iterator<Item = String> {
-        self.receiver.try_iter().inspect(|line| self.took(line))
-    }
-
-    fn took(&self, line: &str) {
-        self.waiting_bytes.fetch_sub(line.len() + LINE_BYTES, Ordering::Relaxed);
-    }
-}
-
-fn queue() -> (Lines, WaitingLines) {
-    let (sender, receiver) = mpsc::channel();
-    let waiting_bytes = Arc::new(AtomicUsize::new(0));
-    (Lines { sender, waiting_bytes: Arc::clone(&waiting_bytes) }, WaitingLines { receiver, waiting_bytes })
-}
-
-/// Writes line by line while they come one by one, and in one go when they come in a crowd.
-fn write_lines(lines: &WaitingLines) {
-    let mut out = io::BufWriter::new(io::stdout());
-    while let Some(line) = lines.next() {
-        let mut written = out.write_all(line.as_bytes());
-        for line in lines.rest() {
-            written = written.and_then(|()| out.write_all(line.as_bytes()));
-        }
-        // Whoever read our output is gone. That is no reason to stop serving.
-        if written.and_then(|()| out.flush()).is_err() {
-            return;
-        }
+        self.0.append(combined(entry).as_bytes());
     }
 }
 
@@ -219,17 +108,5 @@ mod tests {
         let (user, referer, user_agent) = (Some(Arc::from(long.as_str())), Some(long.clone()), Some(long));
         let line = combined(&AccessEntry { user, method, uri, referer, user_agent, ..entry() });
         assert!((5 * 1024..6 * 1024).contains(&line.len()), "{}", line.len());
-    }
-
-    #[test]
-    fn lines_that_no_one_reads_wait_up_to_a_number_of_bytes() {
-        let (lines, waiting) = queue();
-        let line = "x".repeat(1000);
-        let taken = (0..10_000).filter(|_| lines.offer(line.clone())).count();
-        assert_eq!(taken, WAITING_BYTES / (line.len() + LINE_BYTES));
-        assert!(waiting.next().is_some());
-        assert!(lines.offer(line.clone()) && !lines.offer(line));
-        assert_eq!(waiting.rest().count(), taken);
-        assert_eq!(waiting.waiting_bytes.load(Ordering::Relaxed), 0);
     }
 }

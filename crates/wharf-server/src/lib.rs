@@ -8,6 +8,7 @@ pub mod config;
 pub mod descriptors;
 mod explain;
 mod listen;
+mod log_writer;
 mod logging;
 mod memory;
 mod open_files;

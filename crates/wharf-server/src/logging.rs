@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io;
 
 use serde_json::Value as Json;
 use tracing::{Event, Level, Subscriber};
@@ -18,6 +17,7 @@ use wharf_core::{Clock, SystemClock};
 
 use self::line::{Fields, Line, SpanFields};
 use crate::config::{LogConfig, LogFormat};
+use crate::log_writer::LogWriter;
 
 mod json;
 mod line;
@@ -28,12 +28,12 @@ mod text;
 const OURS: &str = "wharf";
 
 /// Begins to log as the configuration says. What was logged before is lost; a second start does nothing.
-pub(crate) fn start(config: &LogConfig) {
+pub(crate) fn start(config: &LogConfig, writer: LogWriter) {
     let levels = Targets::new().with_target(OURS, config.level).with_default(config.level.min(Level::WARN));
     let lines = tracing_subscriber::fmt::layer()
         .fmt_fields(SpanFields)
         .event_format(Lines::new(config.format, fields_of_every_line(config)))
-        .with_writer(io::stderr)
+        .with_writer(move || writer.clone())
         .with_ansi(false);
     let started = tracing_subscriber::registry().with(levels).with(lines).try_init();
     // Somebody who embeds us logs already.

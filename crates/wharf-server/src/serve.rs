@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use wharf_core::Registry;
 use wharf_http::{AccessLog, Drained, Service};
 
-use crate::access_log::StdoutLog;
+use crate::access_log::CombinedLog;
 use crate::config::{Config, Source, UploadPurging};
+use crate::log_writer::{FLUSH_TIMEOUT, LogWriter};
 use crate::purging::Purger;
 use crate::signals::Signals;
 use crate::tls::Keeper;
@@ -19,7 +20,21 @@ use crate::{access, banner, listen, logging, memory, open_files, wiring};
 /// Serves until told to stop.
 #[must_use]
 pub fn run(config: Config) -> ExitCode {
-    logging::start(&config.log);
+    let log = match LogWriter::stderr(|lost| report_lost_lines("application log", "standard error", lost)) {
+        Ok(log) => log,
+        Err(error) => return print_failure(&anyhow::Error::new(error).context("could not start the log")),
+    };
+    logging::start(&config.log, log.clone());
+    let outcome = start(config, &log);
+    if let Err(error) = &outcome {
+        log.append(failure(error).as_bytes());
+    }
+    // What is lost now can be reported no more: this is the log that it would be reported in.
+    log.close(FLUSH_TIMEOUT);
+    if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn start(config: Config, log: &LogWriter) -> anyhow::Result<()> {
     // The banner says that there is no file.
     if config.source != Source::BuiltIn {
         tracing::info!(path = %config.source, "using configuration");
@@ -29,28 +44,55 @@ pub fn run(config: Config) -> ExitCode {
     }
     open_files::raise_limit();
     memory::keep_for_bodies();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&anyhow::Error::new(error).context("could not start")),
-    };
-    match runtime.block_on(serve(config)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error),
-    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("could not start")?.block_on(serve(config, log))
 }
 
-fn failed(error: &anyhow::Error) -> ExitCode {
-    // Nobody is left to tell if this cannot be written.
-    let _ = writeln!(io::stderr(), "error: {error:#}");
+/// Prints an error where there is no log yet.
+fn print_failure(error: &anyhow::Error) -> ExitCode {
+    // There is no other place to report that this cannot be written.
+    let _ = io::stderr().write_all(failure(error).as_bytes());
     ExitCode::FAILURE
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+fn failure(error: &anyhow::Error) -> String {
+    format!("error: {error:#}\n")
+}
+
+fn report_lost_lines(log: &'static str, output: &'static str, lines_lost: u64) {
+    tracing::warn!(
+        log,
+        lines_lost,
+        "{lines_lost} lines lost: {output} was not read, or could not be written"
+    );
+}
+
+/// Writes the last lines of the access log, and reports those that could not be written.
+fn close_access_log(log: Option<&LogWriter>) {
+    let lost = log.map_or(0, |log| log.close(FLUSH_TIMEOUT));
+    if lost > 0 {
+        report_lost_access_lines(lost);
+    }
+}
+
+fn open_access_log(config: &Config) -> anyhow::Result<Option<LogWriter>> {
+    if !config.log.access_log {
+        return Ok(None);
+    }
+    let log = LogWriter::stdout(report_lost_access_lines).context("could not start the access log")?;
+    Ok(Some(log))
+}
+
+fn report_lost_access_lines(lost: u64) {
+    report_lost_lines("access log", "standard output", lost);
+}
+
+async fn serve(config: Config, log: &LogWriter) -> anyhow::Result<()> {
     let registry = wiring::registry(&config)?;
     let doors = access::open(&config).await?;
-    let access_log = config.log.access_log.then(|| Arc::new(StdoutLog::start()));
-    let options =
-        wiring::http(&config, access_log.clone().map(|log| log as Arc<dyn AccessLog>), doors.issuer);
+    let access_log = open_access_log(&config)?;
+    let entries = access_log.clone().map(|log| Arc::new(CombinedLog(log)) as Arc<dyn AccessLog>);
+    let options = wiring::http(&config, entries, doors.issuer);
     let service = Service::new(registry.clone(), doors.authorizer, options);
     let keeper = wiring::tls(&config)?;
     let bound = listen::bind(&config.http.listen).await?;
@@ -61,9 +103,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
 
     if config.source == Source::BuiltIn {
-        io::stderr()
-            .write_all(banner::text(&config, &bound.place).as_bytes())
-            .context("could not write the banner")?;
+        log.append(banner::text(&config, &bound.place).as_bytes());
     }
     tracing::info!(
         address = bound.place.shown(keeper.is_some()),
@@ -83,9 +123,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     if let Some(socket) = bound.socket {
         socket.remove();
     }
-    if let Some(log) = access_log {
-        log.flush();
-    }
+    close_access_log(access_log.as_ref());
     Ok(())
 }
 

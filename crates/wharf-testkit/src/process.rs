@@ -38,6 +38,15 @@ pub struct Child {
     log: PathBuf,
 }
 
+/// Whether the outputs of a server are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outputs {
+    /// Both go to the file of its log.
+    File,
+    /// Both are pipes that stay open and are never read.
+    Unread,
+}
+
 /// What a finished command said and how it ended.
 #[derive(Debug)]
 pub struct Output {
@@ -57,11 +66,27 @@ impl Child {
     /// Starts `command`; what it says on either output goes to the new file `log`.
     #[track_caller]
     pub fn spawn(command: &mut Command, log: &Path) -> Self {
+        Self::spawn_with(command, log, Outputs::File)
+    }
+
+    /// Starts `command` with pipes for its outputs that are not read, and are full when 64 KiB were written.
+    #[track_caller]
+    pub fn spawn_unread(command: &mut Command) -> Self {
+        Self::spawn_with(command, Path::new("/dev/null"), Outputs::Unread)
+    }
+
+    #[track_caller]
+    fn spawn_with(command: &mut Command, log: &Path, outputs: Outputs) -> Self {
         let name = line_of(command);
-        let output =
-            File::create(log).unwrap_or_else(|error| panic!("cannot create {}: {error}", log.display()));
-        let errors = output.try_clone().expect("a file handle can be cloned");
-        command.stdin(Stdio::null()).stdout(output).stderr(errors);
+        command.stdin(Stdio::null());
+        if outputs == Outputs::Unread {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        } else {
+            let output =
+                File::create(log).unwrap_or_else(|error| panic!("cannot create {}: {error}", log.display()));
+            let errors = output.try_clone().expect("a file handle can be cloned");
+            command.stdout(output).stderr(errors);
+        }
         let process = command.spawn().unwrap_or_else(|error| panic!("{}", cannot_start(&name, &error)));
         Self { name, process, log: log.to_owned() }
     }

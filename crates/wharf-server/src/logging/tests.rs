@@ -1,6 +1,6 @@
 //! From an event to a line.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 

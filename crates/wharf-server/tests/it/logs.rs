@@ -1,6 +1,29 @@
 //! What an operator reads on standard error.
 
-use crate::running::{Sections, start};
+use wharf_testkit::process::{Child, free_address};
+use wharf_testkit::wire::Server;
+
+use crate::running::{LIMIT, Sections, addr, registry, start, write_config};
+
+#[tokio::test]
+async fn logs_that_are_not_read_hold_up_neither_requests_nor_the_end() {
+    let address = free_address();
+    let scratch = tempfile::tempdir().unwrap();
+    let config = write_config(scratch.path(), &addr(address), Sections::default());
+    let mut child = Child::spawn_unread(&mut registry(&config));
+    child.wait_for_port(address, LIMIT);
+
+    let server = Server::at(address);
+    let mut connection = server.connect().await;
+    for number in 0..2000 {
+        let get = server.get(format!("/v2/acme/app/manifests/{number}"));
+        assert_eq!(connection.send(get).await.status, 404);
+    }
+    // Other connections are served, too.
+    assert_eq!(server.get("/v2/").send().await.status, 200);
+
+    assert_eq!(child.stop(LIMIT).code(), Some(0));
+}
 
 #[tokio::test]
 async fn a_request_is_one_line_of_json_with_the_operators_fields() {
