@@ -222,7 +222,7 @@ impl Inner {
                 peer = origin.address.map(tracing::field::display),
                 "a login came with X-Forwarded-For, and no proxy is named in http.trustedproxies: failed logins are \
                  counted by this peer and the last address it forwards, and rules and logs see the peer alone or what \
-                 anyone writes there; name your proxies in http.trustedproxies, or write [] there if you have none"
+                 any client writes there; name your proxies in http.trustedproxies, or write [] there if you have none"
             );
         });
     }

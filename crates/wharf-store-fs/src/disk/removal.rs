@@ -1,7 +1,7 @@
 //! Blobs that are removed while other requests and processes publish, rely on and read them, without a lock.
 //!
-//! The remover renames the file aside within its folder, looks at its time there, and unlinks it or puts it back. Whoever
-//! relies on a blob makes it young and then checks that its name still leads to the same file. A reader looks aside, too.
+//! The remover renames the file aside within its folder, looks at its time there, and unlinks it or puts it back. A caller
+//! who relies on a blob makes it young and then checks that its name still leads to the same file. A reader looks aside, too.
 //! So a blob is kept for its holder, or was gone when that looked. Every shorter way loses blobs; the model of this
 //! protocol tries all interleavings, and the tests replay them on files.
 

@@ -15,7 +15,7 @@ use crate::cloud::{CredentialExpiry, SigningCredential};
 /// How many addresses are kept. One has some 600 bytes, so these come to 5 MiB.
 const ADDRESSES: usize = 8192;
 
-/// How long a credential is good at least that ends nobody says when: object_store gets another one when less is left
+/// How long a credential without a stated end is good at least: object_store gets another one when less is left
 /// (`min_ttl` of its `TokenCache`), which is also how long before the end Amazon has the next one ready.
 const LEAST_CREDENTIAL_LIFE: Duration = Duration::from_mins(5);
 
