@@ -11,6 +11,7 @@ mod dispatch;
 mod errors;
 mod extra_headers;
 mod handlers;
+mod host_header;
 mod limits;
 mod listener;
 mod log;

@@ -24,6 +24,7 @@ use crate::context::Cx;
 use crate::dispatch::dispatch;
 use crate::errors::ApiError;
 use crate::handlers::token;
+use crate::host_header;
 use crate::limits::{Limits, Options};
 use crate::log::{LoggedBody, Record};
 use crate::origin::{origin, unverified};
@@ -147,6 +148,7 @@ impl Service {
         record: &mut Record,
     ) -> Result<Response<Body>, ApiError> {
         let inner = &*self.0;
+        host_header::check(head)?;
         let path = inner.options.addresses.inside(head.uri.path()).ok_or(RouteError::NotFound)?;
         let sender = Sender {
             // A line that is no text must not be taken for none.

@@ -31,6 +31,8 @@ const UNKNOWN: Answer = Refused(404, E::BlobUploadUnknown);
 
 const NAME: Answer = Refused(400, E::NameInvalid);
 
+const HOST: Answer = Refused(400, E::Unsupported);
+
 const SHORT: Answer = Refused(400, E::SizeInvalid);
 
 /// Bodies that nobody asked for are not taken for requests.
@@ -142,8 +144,14 @@ fn heads() -> Vec<Exchange> {
         bad("a nothing in a value", "Host: x\r\nX-A: b\0c\r\n"),
         bad("a carriage return in a value", "Host: x\r\nX-A: b\rc\r\n"),
         bad("a name that is not ASCII", "Host: x\r\nX-\u{e9}: b\r\n"),
-        get("no host", "", &[Fine(200)], Goes),
-        get("two hosts", "Host: x\r\nHost: y\r\n", &[Fine(200)], Goes),
+        get("no host", "", &[HOST], Closes),
+        get("two hosts", "Host: x\r\nHost: y\r\n", &[HOST], Closes),
+        get("the same host twice", "Host: x\r\nHost: x\r\n", &[HOST], Closes),
+        get("a host that is none", "Host: x/y\r\n", &[HOST], Closes),
+        get("a host that is empty", "Host:\r\n", &[Fine(200)], Goes),
+        row("two hosts in HTTP/1.0", "GET /v2/ HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n", &[HOST], Closes),
+        row("a token without a host", "GET /token HTTP/1.1\r\n\r\n", &[HOST], Closes),
+        row("a whole URL without a host", "GET http://x/v2/ HTTP/1.1\r\n\r\n", &[HOST], Closes),
         get("a value that is not ASCII", "Host: x\r\nAccept: \u{e9}\r\n", &[Fine(200)], Goes),
         get("an expectation that nobody has", "Host: x\r\nExpect: 200-ok\r\n", &[Fine(200)], Goes),
         get(
@@ -161,7 +169,8 @@ fn heads() -> Vec<Exchange> {
 }
 
 fn floods() -> Vec<Exchange> {
-    let lines = |count: usize| (0..count).map(|n| format!("X-{n}: y\r\n")).collect::<String>();
+    let lines =
+        |count: usize| (1..count).map(|n| format!("X-{n}: y\r\n")).collect::<String>() + "Host: x\r\n";
     let get = |what, headers: &str, answers: &[Answer], end| {
         row(what, format!("GET /v2/ HTTP/1.1\r\n{headers}\r\n"), answers, end)
     };
@@ -170,7 +179,7 @@ fn floods() -> Vec<Exchange> {
         get("a hundred lines", &lines(100), &[Fine(200)], Goes),
         get("a hundred and one lines", &lines(101), &[Bare(431)], Closes),
         get("ten thousand lines", &lines(10_000), &[Bare(431)], Closes),
-        get("a line of 1 MiB", &format!("X: {long}\r\n"), &[Bare(431)], Closes),
+        get("a line of 1 MiB", &format!("Host: x\r\nX: {long}\r\n"), &[Bare(431)], Closes),
         row("a target of 1 MiB", format!("GET /{long} HTTP/1.1\r\n\r\n"), &[Bare(431)], Closes),
         row("a target of 70 KiB", format!("GET /{} HTTP/1.1\r\n\r\n", &long[..70_000]), &[Bare(414)], Closes),
         row("a method of 1 MiB", format!("{long} / HTTP/1.1\r\n\r\n"), &[Bare(431)], Closes),
