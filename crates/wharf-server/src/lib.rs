@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod descriptors;
 mod explain;
+mod exposed_files;
 mod listen;
 mod log_writer;
 mod logging;

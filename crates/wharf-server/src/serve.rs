@@ -15,7 +15,7 @@ use crate::log_writer::{FLUSH_TIMEOUT, LogWriter};
 use crate::purging::Purger;
 use crate::signals::Signals;
 use crate::tls::Keeper;
-use crate::{access, banner, listen, logging, memory, open_files, wiring};
+use crate::{access, banner, exposed_files, listen, logging, memory, open_files, wiring};
 
 /// Serves until told to stop.
 #[must_use]
@@ -101,6 +101,7 @@ async fn serve(config: Config, log: &LogWriter) -> anyhow::Result<()> {
         None => bound.listener,
     };
     let signals = Signals::listen()?;
+    exposed_files::warn(&config);
 
     if config.source == Source::BuiltIn {
         log.append(banner::text(&config, &bound.place).as_bytes());

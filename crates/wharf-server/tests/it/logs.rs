@@ -1,5 +1,8 @@
 //! What an operator reads on standard error.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
 use wharf_testkit::process::{Child, free_address};
 use wharf_testkit::wire::Server;
 
@@ -49,6 +52,25 @@ async fn a_request_is_one_line_of_json_with_the_operators_fields() {
     assert_eq!(line["err.code"], "MANIFEST_UNKNOWN");
     assert_eq!(line["err.detail"], "unknown tag=latest");
     assert!(lines.iter().all(|line| line["level"] != "error"), "{said}");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the file of a test, read by another process")]
+fn files_with_secrets_that_every_user_may_read_are_named_in_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, mode| {
+        let path = folder.path().join(name);
+        fs::write(&path, "b4c1f0a2d9e877365be0c3f1a2967d48").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    };
+    let exposed = write("exposed", 0o644);
+    let private = write("private", 0o640);
+    for (path, expected) in [(&exposed, true), (&private, false)] {
+        let http = format!("secretfile: '{}'", path.display());
+        let log = start(Sections { http: &http, ..Sections::default() }).stop_and_tell();
+        assert_eq!(log.contains("http.secretfile: every user of this machine may read"), expected, "{log}");
+    }
 }
 
 #[test]

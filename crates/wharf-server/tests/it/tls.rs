@@ -5,6 +5,7 @@ mod clients;
 mod renewal;
 mod starts;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -46,6 +47,7 @@ fn write(directory: &Path, pair: &Pair) {
     for (name, text) in [("tls.crt", &pair.certificate), ("tls.key", &pair.key)] {
         let unfinished = directory.join("unfinished");
         std::fs::write(&unfinished, text).unwrap();
+        std::fs::set_permissions(&unfinished, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::rename(&unfinished, directory.join(name)).unwrap();
     }
 }
