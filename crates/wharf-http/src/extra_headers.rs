@@ -21,6 +21,12 @@ impl ExtraHeaders {
         Self(headers)
     }
 
+    /// Whether pages of this origin may see answers.
+    pub(crate) fn allow_origin(&self, origin: &HeaderValue) -> bool {
+        let mut allowed = self.0.iter().filter(|(name, _)| *name == ACCESS_CONTROL_ALLOW_ORIGIN);
+        allowed.any(|(_, value)| value == origin || value == "*")
+    }
+
     pub(crate) fn add(&self, request: &HeaderMap, response: &mut HeaderMap) {
         for (name, value) in &self.0 {
             if *name != ACCESS_CONTROL_ALLOW_ORIGIN {

@@ -8,6 +8,7 @@ use wharf_auth::TokenIssuer;
 use crate::addresses::Addresses;
 use crate::extra_headers::ExtraHeaders;
 use crate::log::AccessLog;
+use crate::page_writes::PageWrites;
 
 const MIB: usize = 1024 * 1024;
 
@@ -26,6 +27,8 @@ pub struct Options {
     pub token_issuer: Option<Arc<dyn TokenIssuer>>,
     /// Whether nothing may be changed (`storage.maintenance.readonly`).
     pub read_only: bool,
+    /// Which web pages may write.
+    pub page_writes: PageWrites,
     /// Whether clients may speak HTTP/2 without TLS, knowing beforehand that we do (`http.h2c`).
     pub h2c: bool,
 }

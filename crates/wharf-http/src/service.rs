@@ -28,6 +28,7 @@ use crate::host_header;
 use crate::limits::{Limits, Options};
 use crate::log::{LoggedBody, Record};
 use crate::origin::{origin, unverified};
+use crate::page_writes;
 use crate::request_body::RequestBody;
 use crate::request_id;
 use crate::respond::{self, SetHeader};
@@ -168,6 +169,9 @@ impl Service {
         }
         if inner.options.read_only && changes(&route) {
             return Err(ApiError::from(RouteError::MethodNotAllowed { allow: "GET, HEAD" }));
+        }
+        if changes(&route) {
+            page_writes::check(&head.headers, &inner.options)?;
         }
         let asked = || Asked::by(Route::parse(head.method.as_str(), path, head.uri.query()).ok()?);
         let caller = inner.authorizer.caller(sender).await;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use http::header::{HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use wharf_auth::TokenIssuer;
 use wharf_core::{BlobSizes, Missing, Options, Registry, UrlRules, Validation};
-use wharf_http::{AccessLog, Addresses, ExtraHeaders, Limits, TrustedProxies};
+use wharf_http::{AccessLog, Addresses, ExtraHeaders, Limits, PageWrites, TrustedProxies};
 use wharf_store::{Grace, LayoutMetadata};
 
-use crate::config::{Config, HttpConfig, Platforms};
+use crate::config::{Config, HttpConfig, Listen, Platforms};
 use crate::descriptors;
 use crate::stores::Stores;
 use crate::tls::Keeper;
@@ -73,11 +74,29 @@ pub(crate) fn http(
         limits: limits(config),
         access_log,
         addresses: addresses(&config.http),
-        headers: ExtraHeaders::new(config.http.headers.clone()),
+        headers: ExtraHeaders::new(headers(&config.http)),
         token_issuer,
+        page_writes: page_writes(config),
         read_only: config.storage.read_only,
         h2c: config.http.h2c,
     }
+}
+
+/// Where every program of the machine may write, pages of other sites must not make its browser do it.
+fn page_writes(config: &Config) -> PageWrites {
+    match &config.http.listen {
+        Listen::Tcp(address) if address.is_loopback() && config.auth.is_open() => PageWrites::Local,
+        Listen::Tcp(_) | Listen::Unix(_) => PageWrites::Any,
+    }
+}
+
+/// What the operator adds, and what keeps browsers from taking a blob, which any user may have pushed, for a page or a script.
+fn headers(http: &HttpConfig) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = http.headers.clone();
+    if headers.iter().all(|(name, _)| *name != X_CONTENT_TYPE_OPTIONS) {
+        headers.push((X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")));
+    }
+    headers
 }
 
 fn addresses(http: &HttpConfig) -> Addresses {

@@ -59,6 +59,29 @@ fn first_frame(address: SocketAddr) -> Option<[u8; 9]> {
     stream.read_exact(&mut frame).ok().map(|()| frame)
 }
 
+#[tokio::test]
+async fn pages_of_other_sites_write_nothing_to_a_registry_of_this_machine_that_asks_for_no_login() {
+    let running = start(Sections::default());
+    let server = &running.server;
+    let begin = || server.post("/v2/a/blobs/uploads/");
+    let rebound = server.request("DELETE", "/v2/a/manifests/v1").header("Host", "evil.example");
+    for refused in [
+        begin().header("Origin", "https://evil.example"),
+        begin().header("Origin", "null"),
+        begin().header("Sec-Fetch-Site", "cross-site"),
+        rebound.header("Origin", "http://evil.example"),
+    ] {
+        let _ = refused.send().await.refused(403, ErrorCode::Denied);
+    }
+    // Clients that are no browsers say nothing of the kind, whatever name they have for this machine.
+    for host in [server.address().to_string(), "localhost:5000".into(), "host.docker.internal:5000".into()] {
+        assert_eq!(begin().header("Host", host.as_str()).send().await.status, 202, "{host}");
+    }
+    assert_eq!(begin().header("Origin", "http://localhost:8080").send().await.status, 202);
+    let read = server.get("/v2/").header("Origin", "https://evil.example").send().await.expect(200);
+    assert_eq!(read.required("X-Content-Type-Options"), "nosniff");
+}
+
 #[test]
 fn http_2_without_tls_is_spoken_where_it_is_switched_on() {
     const SETTINGS: u8 = 4;
