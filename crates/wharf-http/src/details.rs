@@ -92,7 +92,7 @@ impl Details {
     }
 
     /// Writes the line. A client's mistake is not an error of ours; what went wrong with us was told where it did.
-    pub(crate) fn tell(&self, entry: &AccessEntry) {
+    pub(crate) fn tell(&self, entry: &AccessEntry, broken: bool) {
         let failure = self.error.as_ref();
         tracing::info!(
             auth.user.name = entry.user.as_deref().map(log_field),
@@ -116,16 +116,17 @@ impl Details {
             vars.digest = self.digest.as_deref(),
             vars.uuid = self.upload.as_deref(),
             "{}",
-            message(entry.aborted, failure.is_some())
+            message(entry.aborted, broken, failure.is_some())
         );
     }
 }
 
-fn message(aborted: bool, failed: bool) -> &'static str {
-    match (aborted, failed) {
-        (true, _) => "response cut short by the client",
-        (false, true) => "response completed with error",
-        (false, false) => "response completed",
+fn message(aborted: bool, broken: bool, failed: bool) -> &'static str {
+    match (aborted, broken, failed) {
+        (_, true, _) => "response cut short: its body could not be read",
+        (true, false, _) => "response cut short by the client",
+        (false, false, true) => "response completed with error",
+        (false, false, false) => "response completed",
     }
 }
 

@@ -9,6 +9,7 @@ use wharf_oci::{Digest, ErrorBody, ErrorCode, ErrorEntry, Reference, RouteError,
 
 use crate::asked::Asked;
 use crate::body::Body;
+use crate::panics::Panicked;
 use crate::request_body::BodyError;
 use crate::respond::{self, SetHeader};
 
@@ -84,6 +85,16 @@ impl ApiError {
         }
     }
 
+    /// Adds the id by which the request is found in the logs, where it is we who failed and the client learns nothing else.
+    pub(crate) fn of_request(mut self, id: &str) -> Self {
+        if self.status.is_server_error() {
+            for entry in self.entries.iter_mut().filter(|entry| entry.detail.is_none()) {
+                entry.detail = Some(format!("request id: {id}").into());
+            }
+        }
+        self
+    }
+
     /// Names the methods that would do, where this one does not (RFC 9110, section 15.5.6).
     pub(crate) fn allowing(self, methods: &'static str) -> Self {
         if self.status == StatusCode::METHOD_NOT_ALLOWED { self.header(ALLOW, methods) } else { self }
@@ -129,6 +140,12 @@ impl From<RouteError> for ApiError {
             RouteError::MethodNotAllowed { allow } => answer.header(ALLOW, allow),
             _ => answer,
         }
+    }
+}
+
+impl From<Panicked> for ApiError {
+    fn from(_: Panicked) -> Self {
+        Self::new(ErrorCode::Unknown)
     }
 }
 

@@ -18,6 +18,7 @@ mod log;
 mod multipart;
 mod origin;
 mod page_writes;
+mod panics;
 mod range_reads;
 mod request_body;
 mod request_id;

@@ -13,10 +13,12 @@ use http::request::Parts;
 use http::{Method, StatusCode, Uri, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
+use tracing::Span;
 use wharf_core::{BoxError, Clock, SystemClock};
 
 use crate::body::Body;
 use crate::details::{Details, text};
+use crate::panics::{Panicked, catch_poll};
 
 /// The longest field of a line of a log, in bytes, before it is escaped. All fields but times and numbers are a client's.
 pub const LOG_FIELD_BYTES: usize = 1024;
@@ -73,6 +75,10 @@ pub(crate) struct Record {
     log: Option<Arc<dyn AccessLog>>,
     /// For the application's log, if it wants any.
     details: Option<Box<Details>>,
+    /// That of the request.
+    span: Span,
+    /// Whether the body could not be read to its end.
+    broken: bool,
 }
 
 // === impl Record ===
@@ -83,6 +89,7 @@ impl Record {
         remote: Option<IpAddr>,
         request_id: Arc<str>,
         log: Option<Arc<dyn AccessLog>>,
+        span: Span,
     ) -> Self {
         let details = Details::begin(head);
         let told = log.is_some() || details.is_some();
@@ -102,7 +109,7 @@ impl Record {
             user_agent: text(&USER_AGENT),
             request_id,
         };
-        Self { entry, begun: Instant::now(), log, details }
+        Self { entry, begun: Instant::now(), log, details, span, broken: false }
     }
 
     /// What the application's log shall say besides.
@@ -123,12 +130,12 @@ impl Record {
     fn finish(mut self, aborted: bool) {
         self.entry.duration = self.begun.elapsed();
         // Nobody asks for the body of an answer to HEAD.
-        self.entry.aborted = aborted && self.entry.method != Method::HEAD;
+        self.entry.aborted = aborted && !self.broken && self.entry.method != Method::HEAD;
         if let Some(log) = &self.log {
             log.record(&self.entry);
         }
         if let Some(details) = &self.details {
-            details.tell(&self.entry);
+            details.tell(&self.entry, self.broken);
         }
     }
 }
@@ -152,6 +159,30 @@ impl LoggedBody {
     }
 }
 
+impl LoggedBody {
+    /// Polls the body in the span of the request. A panic in it is an error.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Self { body, record } = self;
+        let _entered = record.as_ref().map(|record| record.span.enter());
+        let polled = catch_poll(|| Pin::new(&mut *body).poll_frame(cx));
+        let polled = polled.unwrap_or_else(|panicked| {
+            // It is not polled again, and what it holds is freed.
+            *body = Body::empty();
+            Poll::Ready(Some(Err(panicked.into())))
+        });
+        if let Poll::Ready(Some(Err(error))) = &polled {
+            // The panic hook has logged a panic.
+            if !error.is::<Panicked>() {
+                tracing::error!(
+                    error = &**error as &dyn std::error::Error,
+                    "response body failed: the response is cut short"
+                );
+            }
+        }
+        polled
+    }
+}
+
 impl HttpBody for LoggedBody {
     type Data = Bytes;
     type Error = BoxError;
@@ -160,14 +191,14 @@ impl HttpBody for LoggedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let polled = self.poll_body(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let (Some(record), Some(data)) = (&mut self.record, frame.data_ref())
         {
             record.entry.bytes += data.len() as u64;
         }
-        if let Poll::Ready(Some(Err(error))) = &polled {
-            tracing::error!(error = &**error as &dyn std::error::Error, "could not go on with a response");
+        if let (Poll::Ready(Some(Err(_))), Some(record)) = (&polled, &mut self.record) {
+            record.broken = true;
         }
         if matches!(polled, Poll::Ready(None))
             && let Some(record) = self.record.take()

@@ -12,6 +12,7 @@ use http::header::{AUTHORIZATION, EXPECT, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response};
 use http_body::Body as HttpBody;
+use tracing::Instrument;
 use wharf_auth::{Authorizer, ClientCertificate, Sender};
 use wharf_core::{BoxError, Cause, Registry};
 use wharf_oci::{ErrorCode, Route, RouteError};
@@ -29,6 +30,7 @@ use crate::limits::{Limits, Options};
 use crate::log::{LoggedBody, Record};
 use crate::origin::{origin, unverified};
 use crate::page_writes;
+use crate::panics::catch;
 use crate::request_body::RequestBody;
 use crate::request_id;
 use crate::respond::{self, SetHeader};
@@ -102,15 +104,20 @@ impl Service {
         let addresses = &self.0.options.addresses;
         let client = addresses.client(Reached::by(&head));
         let access_log = self.0.options.access_log.clone();
-        let mut record = Record::begin(&head, client, Arc::clone(&request_id), access_log);
+        // Also where only errors are logged: they are what needs it.
+        let span = tracing::error_span!("request", http.request.id = &*request_id);
+        let mut record = Record::begin(&head, client, Arc::clone(&request_id), access_log, span.clone());
         let address = origin(Reached::by(&head), &addresses.trusted);
         let body = RequestBody::new(body, BodyAccount { budget: Arc::clone(&self.0.bodies), address });
         let left = body.handle();
 
-        let mut response = match self.answer(&head, address, &body, request_id, &mut record).await {
+        let answer = self.answer(&head, address, &body, Arc::clone(&request_id), &mut record);
+        let answered = catch(answer).instrument(span).await;
+        let mut response = match answered.unwrap_or_else(|panicked| Err(panicked.into())) {
             Ok(response) => response,
             Err(error) => {
                 drop(body);
+                let error = error.of_request(&request_id);
                 if let Some(details) = record.details() {
                     details.error(&error);
                 }
@@ -122,7 +129,7 @@ impl Service {
             }
         };
         if response.is_incomplete() {
-            let error = ApiError::new(ErrorCode::Unknown);
+            let error = ApiError::new(ErrorCode::Unknown).of_request(&request_id);
             if let Some(details) = record.details() {
                 details.error(&error);
             }

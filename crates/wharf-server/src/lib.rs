@@ -13,6 +13,7 @@ mod log_writer;
 mod logging;
 mod memory;
 mod open_files;
+pub mod panics;
 mod purging;
 pub mod serve;
 mod signals;

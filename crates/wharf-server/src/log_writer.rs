@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -74,7 +75,11 @@ impl LogWriter {
     fn start(out: impl Write + Send + 'static, report: Report) -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
         let thread = Arc::clone(&queue);
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || thread.run(out, &report))?;
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || {
+            let mut out = out;
+            // Begun again after a panic: the log is where that is reported.
+            while catch_unwind(AssertUnwindSafe(|| thread.run(&mut out, &report))).is_err() {}
+        })?;
         Ok(Self(queue))
     }
 
@@ -122,14 +127,14 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, mut out: impl Write, report: &Report) {
+    fn run(&self, out: &mut impl Write, report: &Report) {
         let mut buffer = Vec::new();
         let mut works = true;
         while let Some(batch) = self.take(buffer, works) {
             if batch.lost > 0 {
                 report(batch.lost);
             }
-            let unwritten = write(&mut out, &batch.bytes);
+            let unwritten = write(out, &batch.bytes);
             // A reader that has gone, or a full disk: no reason to stop serving, or to stop trying.
             works = unwritten.is_empty();
             self.written(count_lines(unwritten));

@@ -2,9 +2,11 @@
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::time::sleep;
 use wharf_core::{Clock, Purged, Registry, SystemClock};
 
@@ -39,7 +41,8 @@ impl Purger {
     async fn run_for_ever(&self) {
         sleep(random_minutes()).await;
         loop {
-            self.purge().await;
+            // A run that panics is a run that failed. The panic hook logs it.
+            let _ = AssertUnwindSafe(self.purge()).catch_unwind().await;
             sleep(self.purging.interval).await;
         }
     }
@@ -74,6 +77,7 @@ mod tests {
     use wharf_core::{Announced, Options};
     use wharf_store::{LayoutMetadata, MemoryStore};
     use wharf_testkit::clock::ManualClock;
+    use wharf_testkit::flaky::{Call, Faults, FlakyBlobs};
 
     use super::*;
 
@@ -104,6 +108,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn old_uploads_are_gone_after_the_first_hour() {
         assert_eq!(left(169 * HOUR, false).await, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_panics_is_followed_by_another_at_the_next_interval() {
+        let (clock, faults) = (ManualClock::default(), Faults::default());
+        let store = Arc::new(MemoryStore::with_clock(Arc::new(clock.clone())));
+        let metadata = LayoutMetadata::new(store.clone());
+        let blobs = Arc::new(FlakyBlobs::new(store, faults.clone()));
+        let registry = Registry::new(blobs, Arc::new(metadata), Options::default());
+        registry.begin_upload(&"acme/app".parse().unwrap(), Announced::Nothing).await.unwrap();
+        clock.advance(169 * HOUR);
+        faults.panic_once(Call::Uploads);
+        let purging = UploadPurging { age: 168 * HOUR, interval: 24 * HOUR, dry_run: false };
+        let purger = Purger { registry: registry.clone(), purging, clock: Arc::new(clock.clone()) };
+
+        assert!(timeout(26 * HOUR, purger.run(pending())).await.is_err(), "nobody stopped it");
+
+        assert_eq!(registry.purge_uploads(clock.now() + HOUR, true).await.unwrap().found, 0);
     }
 
     #[tokio::test(start_paused = true)]

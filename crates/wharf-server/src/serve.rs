@@ -1,6 +1,7 @@
 //! A server from its configuration to its end.
 
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::log_writer::{FLUSH_TIMEOUT, LogWriter};
 use crate::purging::Purger;
 use crate::signals::Signals;
 use crate::tls::Keeper;
-use crate::{access, banner, exposed_files, listen, logging, memory, open_files, wiring};
+use crate::{access, banner, exposed_files, listen, logging, memory, open_files, panics, wiring};
 
 /// Serves until told to stop.
 #[must_use]
@@ -25,7 +26,11 @@ pub fn run(config: Config) -> ExitCode {
         Err(error) => return print_failure(&anyhow::Error::new(error).context("could not start the log")),
     };
     logging::start(&config.log, log.clone());
-    let outcome = start(config, &log);
+    panics::log_panics();
+    // A panic that comes here is the accept loop's or of the start: without them nothing can be served, so the process ends
+    // and its supervisor starts another. The panic itself is in the log.
+    let outcome = catch_unwind(AssertUnwindSafe(|| start(config, &log)))
+        .unwrap_or_else(|_| Err(anyhow::anyhow!("stopped by a panic; see the log")));
     if let Err(error) = &outcome {
         log.append(failure(error).as_bytes());
     }

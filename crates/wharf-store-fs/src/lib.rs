@@ -18,7 +18,7 @@ pub use boot::Boot;
 use disk::Disk;
 use locks::RepositoryLocks;
 use uploads::Writers;
-use wharf_store::{Clock, Error, Result, SystemClock};
+use wharf_store::{Clock, Error, Result, SystemClock, in_current_span};
 
 /// How much is synced before a change is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -108,7 +108,7 @@ impl FsStore {
 }
 
 async fn blocking<T: Send + 'static>(act: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    joined(tokio::task::spawn_blocking(act).await)
+    joined(tokio::task::spawn_blocking(in_current_span(act)).await)
 }
 
 /// The result of work on the blocking pool; a panic there goes on here.

@@ -13,7 +13,7 @@ use wharf_oci::{Algorithm, ByteRange, Digest};
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{
     Announced, BlobBody, BlobRead, BlobStat, BlobStore, ByteStream, Clock, Error, ListedBlob, Result, Retry,
-    SystemClock, UploadKey, UploadStatus,
+    SystemClock, UploadKey, UploadStatus, in_current_span,
 };
 
 use crate::catalog::Foresight;
@@ -308,7 +308,7 @@ async fn verify(expected: &Digest, bytes: &Bytes) -> Result<()> {
     let actual = if bytes.len() <= INLINE_HASH_BYTES {
         hash()
     } else {
-        match tokio::task::spawn_blocking(hash).await {
+        match tokio::task::spawn_blocking(in_current_span(hash)).await {
             Ok(digest) => digest,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }

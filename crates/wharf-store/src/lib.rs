@@ -11,6 +11,7 @@ mod objects;
 mod record;
 mod region;
 mod sizes;
+mod span;
 #[cfg(feature = "conformance")]
 pub mod suite;
 mod urls;
@@ -33,4 +34,5 @@ pub use objects::{
 pub use record::UploadRecord;
 pub use region::{FileRegion, is_in_memory};
 pub use sizes::BlobSizes;
+pub use span::in_current_span;
 pub use urls::BlobUrls;

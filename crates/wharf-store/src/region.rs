@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use wharf_oci::ByteRange;
 
 use crate::error::BoxError;
+use crate::span::in_current_span;
 
 /// Bytes read at once: large enough that the system call costs little beside the copy, small enough to stay in a core's
 /// cache until it is sent.
@@ -118,7 +119,7 @@ impl FileRegion {
     /// Starts reading a block on the blocking pool.
     fn read_later(&self) -> JoinHandle<io::Result<Bytes>> {
         let (file, offset, wanted) = (Arc::clone(&self.file), self.offset, self.wanted());
-        tokio::task::spawn_blocking(move || {
+        tokio::task::spawn_blocking(in_current_span(move || {
             let mut block = Block::take(wanted);
             let length = rustix::io::pread(&file, block.buffer(), offset)?;
             if length == 0 {
@@ -133,7 +134,7 @@ impl FileRegion {
                 Advice::WillNeed,
             );
             Ok(block.filled(length))
-        })
+        }))
     }
 
     fn advance(&mut self, block: Bytes) -> Bytes {

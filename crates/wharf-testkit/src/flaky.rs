@@ -62,6 +62,10 @@ struct Plan {
     failures: HashMap<Call, Failures>,
     gates: HashMap<Call, VecDeque<Barred>>,
     counts: HashMap<Call, usize>,
+    /// Calls of which the next one panics.
+    panics: Vec<Call>,
+    /// Whether the next blob that is read panics after its first bytes.
+    body_panics: bool,
 }
 
 /// Which of the coming calls fail, and how.
@@ -149,6 +153,16 @@ impl Faults {
         }
     }
 
+    /// The next call panics.
+    pub fn panic_once(&self, call: Call) {
+        self.plan().panics.push(call);
+    }
+
+    /// The body of the next blob that is read panics after its first half.
+    pub fn panic_in_body(&self) {
+        self.plan().body_panics = true;
+    }
+
     /// Nothing fails any more.
     pub fn mend(&self) {
         self.plan().failures.clear();
@@ -183,7 +197,9 @@ impl Faults {
     fn interrupts(&self, call: Call) -> bool {
         let plan = self.plan();
         let waits = plan.gates.get(&call).is_some_and(|gates| !gates.is_empty());
-        waits || plan.failures.get(&call).is_some_and(|failures| failures.times > 0 && failures.after == 0)
+        waits
+            || plan.panics.contains(&call)
+            || plan.failures.get(&call).is_some_and(|failures| failures.times > 0 && failures.after == 0)
     }
 
     fn arrive(&self, call: Call) -> Option<Barred> {
@@ -194,6 +210,11 @@ impl Faults {
 
     fn verdict(&self, call: Call) -> Result<()> {
         let mut plan = self.plan();
+        if let Some(index) = plan.panics.iter().position(|panics| *panics == call) {
+            plan.panics.remove(index);
+            drop(plan);
+            panic!("{call:?} panics because a test said so");
+        }
         let Some(failures) = plan.failures.get_mut(&call).filter(|failures| failures.times > 0) else {
             return Ok(());
         };
@@ -208,6 +229,10 @@ impl Faults {
             retry: failures.retry,
             source: "a test said so".into(),
         })
+    }
+
+    fn takes_panic_in_body(&self) -> bool {
+        std::mem::take(&mut self.plan().body_panics)
     }
 
     fn set(&self, call: Call, failures: Failures) {

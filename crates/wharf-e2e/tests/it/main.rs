@@ -17,6 +17,7 @@ mod limits;
 mod manifests;
 mod mounts;
 mod negotiation;
+mod panics;
 mod promises;
 mod ranges;
 mod referrers;

@@ -48,6 +48,18 @@ enum State {
     Open { connection: MultiplexedConnection, number: u64 },
 }
 
+/// An attempt to connect.
+struct Dial(Arc<Mutex<Shared>>);
+
+impl Drop for Dial {
+    /// An attempt that panicked has failed: without this none would ever be made again.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            lock(&self.0).away("the attempt to connect panicked");
+        }
+    }
+}
+
 // === impl Link ===
 
 impl Link {
@@ -95,6 +107,7 @@ impl Link {
     fn dial(&self) {
         let (client, limits, shared) = (self.client.clone(), self.limits, Arc::clone(&self.shared));
         tokio::spawn(async move {
+            let _unfinished = Dial(Arc::clone(&shared));
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(limits.dial))
                 .set_response_timeout(Some(limits.command));
@@ -173,4 +186,24 @@ fn next_number() -> u64 {
 /// No code panics while it holds the lock.
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::catch_unwind;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_attempt_to_connect_that_panics_is_followed_by_another() {
+        let state = State::Dialing;
+        let shared = Arc::new(Mutex::new(Shared { state, told_away: false, told_refusing: false }));
+        let attempt = Arc::clone(&shared);
+        let panicked = catch_unwind(std::panic::AssertUnwindSafe(move || {
+            let _unfinished = Dial(attempt);
+            panic!("in the client of Redis");
+        }));
+        assert!(panicked.is_err());
+        assert!(matches!(lock(&shared).state, State::Away { from: Some(_) }));
+    }
 }

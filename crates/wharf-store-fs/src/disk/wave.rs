@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wharf_store::Result;
+use wharf_store::{Result, in_current_span};
 
 use super::{Disk, failed};
 use crate::Fsync;
@@ -141,7 +141,7 @@ impl Disk {
         for _ in 1..count {
             let (disk, open) = (Arc::clone(self), Arc::clone(&open));
             // Its result comes through the channel; one that comes too late finds nothing to do.
-            drop(tokio::task::spawn_blocking(move || disk.sync_open(&open)));
+            drop(tokio::task::spawn_blocking(in_current_span(move || disk.sync_open(&open))));
         }
         self.sync_open(&open);
         let results: Vec<_> = results.into_iter().collect();

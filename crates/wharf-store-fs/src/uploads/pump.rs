@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use wharf_oci::Hasher;
-use wharf_store::{BoxError, ByteStream, Error, Result};
+use wharf_store::{BoxError, ByteStream, Error, Result, in_current_span};
 
 use super::session::{Growing, Session};
 use crate::{blocking, joined};
@@ -124,12 +124,12 @@ impl<W: Worker> Lane<W> {
         }
         if let Some(mut worker) = self.idle.take() {
             let waiting = Arc::clone(&self.waiting);
-            self.running = Some(tokio::task::spawn_blocking(move || {
+            self.running = Some(tokio::task::spawn_blocking(in_current_span(move || {
                 while let Some(batch) = waiting.take_due() {
                     worker.take_in(&batch.chunks)?;
                 }
                 Ok(worker)
-            }));
+            })));
         }
     }
 

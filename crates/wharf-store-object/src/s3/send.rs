@@ -17,7 +17,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::Instant;
 use uuid::Uuid;
 use wharf_oci::{Algorithm, Digest, Hasher};
-use wharf_store::BoxError;
+use wharf_store::{BoxError, in_current_span};
 
 use super::Inner;
 use super::answer::ServiceError;
@@ -301,7 +301,7 @@ impl Inner {
         if call.size() <= INLINE_HASH_BYTES {
             return Some(hash());
         }
-        match tokio::task::spawn_blocking(hash).await {
+        match tokio::task::spawn_blocking(in_current_span(hash)).await {
             Ok(digest) => Some(digest),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }

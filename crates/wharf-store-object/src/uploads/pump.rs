@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 use wharf_oci::Hasher;
-use wharf_store::{BoxError, ByteStream, Error, Result, Retry};
+use wharf_store::{BoxError, ByteStream, Error, Result, Retry, in_current_span};
 
 use super::ledger::Ledger;
 use super::parts::{Before, Beside, Parts};
@@ -243,10 +243,10 @@ impl Pump {
 
 /// Hashes where it may take its time.
 pub(super) fn hash(mut hasher: Hasher, chunks: Payload) -> JoinHandle<Hasher> {
-    tokio::task::spawn_blocking(move || {
+    tokio::task::spawn_blocking(in_current_span(move || {
         chunks.iter().for_each(|chunk| hasher.update(chunk));
         hasher
-    })
+    }))
 }
 
 /// The hasher, when it is done.

@@ -22,7 +22,7 @@ use sha1::Sha1;
 use url::Url;
 use wharf_oci::Digest;
 use wharf_store::layout::Key;
-use wharf_store::{BlobUrls, BoxError, Clock, Error, Result, Retry};
+use wharf_store::{BlobUrls, BoxError, Clock, Error, Result, Retry, in_current_span};
 
 use super::kept::Kept;
 use crate::cloud::{CredentialExpiry, SigningCredential};
@@ -81,7 +81,7 @@ impl CloudFront {
         let policy = policy(&resource, seconds);
         let key = Arc::clone(&self.key);
         // Milliseconds of arithmetic: not beside other requests.
-        let signature = tokio::task::spawn_blocking(move || signature(&key, &policy)).await;
+        let signature = tokio::task::spawn_blocking(in_current_span(move || signature(&key, &policy))).await;
         let signature =
             signature.map_err(|error| failed(error.into()))?.map_err(|error| failed(error.into()))?;
         let id = &self.key_pair_id;

@@ -9,7 +9,8 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use wharf_oci::{ByteRange, Digest};
 use wharf_store::{
-    Announced, BlobRead, BlobStat, BlobStore, ByteStream, ListedBlob, Result, UploadKey, UploadStatus,
+    Announced, BlobBody, BlobRead, BlobStat, BlobStore, ByteStream, ListedBlob, Result, UploadKey,
+    UploadStatus,
 };
 
 use super::{Call, Faults};
@@ -47,7 +48,14 @@ impl BlobStore for FlakyBlobs {
 
     async fn read(&self, digest: &Digest, range: Option<ByteRange>) -> Result<BlobRead> {
         self.faults.pass(Call::Read).await?;
-        self.store.read(digest, range).await
+        let read = self.store.read(digest, range).await?;
+        if !self.faults.takes_panic_in_body() {
+            return Ok(read);
+        }
+        let half = Bytes::from(vec![0; usize::try_from(read.size / 2).unwrap_or(usize::MAX)]);
+        let panics = stream::once(async { panic!("a body panics because a test said so") });
+        let body = stream::once(async { Ok(half) }).chain(panics).boxed();
+        Ok(BlobRead { body: BlobBody::Stream(body), ..read })
     }
 
     async fn put(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
