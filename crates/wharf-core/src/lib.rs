@@ -28,7 +28,7 @@ pub use purging::Purged;
 pub use referrers::ReferrersPage;
 pub use registry::{Cause, Options, Registry};
 pub use sizes::MemorySizes;
-pub use tasks::Tasks;
+pub use tasks::{MIN_DRAIN_TIMEOUT, Tasks};
 pub use uploads::{Placement, UploadState};
 pub use validation::{Missing, Platforms, UrlRules, Validation};
 /// What operations take and give that belongs to the stores.

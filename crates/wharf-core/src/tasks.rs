@@ -1,9 +1,14 @@
 //! Work that runs to its end.
 
 use std::future::Future;
+use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
+
+/// How long tasks may take in any case: an upload whose client was cut off records how far it came.
+pub const MIN_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Tasks that outlive the request they were begun for: the process counts them and waits for them before it stops.
 ///
@@ -29,7 +34,16 @@ impl Tasks {
         self.0.len()
     }
 
-    /// Waits until none is running. Call it when no request can begin another.
+    /// Waits until none is running, for so long, but at least for [`MIN_DRAIN_TIMEOUT`], and returns how many still are.
+    /// Call it when no request can begin another.
+    pub async fn drain_within(&self, time_left: Duration) -> usize {
+        match timeout(time_left.max(MIN_DRAIN_TIMEOUT), self.drain()).await {
+            Ok(()) => 0,
+            Err(_) => self.running(),
+        }
+    }
+
+    /// Waits until none is running, without a limit. Call it when no request can begin another.
     pub async fn drain(&self) {
         self.0.close();
         self.0.wait().await;

@@ -11,10 +11,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -51,66 +51,76 @@ const H2_STREAMS: u32 = 100;
 /// for dead.
 const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long the tasks of connections that were cut may take to end: each needs to be polled once.
+const CUT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// How serving ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
-    /// Connections cut off in the middle of a request.
+    /// Connections closed in the middle of a request.
     pub connections_cut: usize,
-    /// Operations that had begun to change something and were not done.
-    pub tasks_left: usize,
+    /// What is left of [`Limits::drain_timeout`](crate::Limits::drain_timeout), for tasks of the registry that go on
+    /// without a client.
+    pub time_left: Duration,
 }
 
-impl Drained {
-    /// Whether everything came to its end in time.
-    pub fn is_clean(&self) -> bool {
-        self.connections_cut == 0 && self.tasks_left == 0
-    }
-}
-
-/// Serves until `stop` resolves, then finishes the requests in flight, for as long as the limits say.
+/// Serves until `stop` resolves, then finishes the requests in flight for as long as
+/// [`Limits::drain_timeout`](crate::Limits::drain_timeout) says.
+///
+/// After that the connections that are left are closed, and every task that served one has ended. Dropping the future
+/// closes the listener and all connections at once. Tasks of the registry are not waited for: several servers may have
+/// one registry, which is drained after all of them ([`Tasks::drain`](wharf_core::Tasks::drain)).
 pub async fn serve(
     listener: impl Into<Listener>,
     service: Service,
     stop: impl Future<Output = ()>,
 ) -> Drained {
     let listener = listener.into();
-    let graceful = GracefulShutdown::new();
-    let connections = TaskTracker::new();
-    let permits = Arc::new(Semaphore::new(service.limits().connections));
-    let stopping = CancellationToken::new();
+    let limits = service.limits();
+    let permits = Arc::new(Semaphore::new(limits.connections));
     let sending = Arc::clone(service.sending_budget());
-    let open = Connections::new(service.limits(), service.trusted_proxies().clone(), sending);
-    let place = Place { service: &service, open: &open, graceful: &graceful, stopping: &stopping };
+    let open = Connections::new(limits, service.trusted_proxies().clone(), sending);
+    let place = Place {
+        service: &service,
+        open: &open,
+        connections: TaskTracker::new(),
+        streams: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+        cut: CancellationToken::new(),
+    };
+    let cut_when_dropped = place.cut.clone().drop_guard();
     tokio::select! {
         () = stop => {}
-        () = accept(&listener, place, &connections, &permits) => {}
+        () = accept(&listener, &place, &permits) => {}
     }
-    // No new connections from here on; whoever tries is refused and goes to another replica.
+    // No new connections from here on: a client that tries is refused and goes to another replica.
     drop(listener);
-    // Whoever has not finished its handshake has asked for nothing yet.
-    stopping.cancel();
-    let deadline = Instant::now() + service.limits().drain_timeout;
-    connections.close();
-    let finished = timeout_at(deadline, graceful.shutdown()).await.is_ok();
-    let connections_cut = if finished { 0 } else { connections.len() };
-    let tasks = service.registry().tasks();
-    let tasks_left = match timeout_at(deadline, tasks.drain()).await {
-        Ok(()) => 0,
-        Err(_) => tasks.running(),
-    };
-    Drained { connections_cut, tasks_left }
+    let began = Instant::now();
+    place.stopping.cancel();
+    place.connections.close();
+    let finished = timeout(limits.drain_timeout, place.connections.wait()).await.is_ok();
+    let connections_cut = if finished { 0 } else { place.connections.len() };
+    drop(cut_when_dropped);
+    place.streams.close();
+    let _ =
+        timeout(CUT_TIMEOUT, async { tokio::join!(place.connections.wait(), place.streams.wait()) }).await;
+    Drained { connections_cut, time_left: limits.drain_timeout.saturating_sub(began.elapsed()) }
 }
 
 /// What all connections have in common.
-#[derive(Clone, Copy)]
 struct Place<'a> {
     service: &'a Service,
     open: &'a Connections,
-    graceful: &'a GracefulShutdown,
-    stopping: &'a CancellationToken,
+    connections: TaskTracker,
+    /// Tasks of HTTP/2 streams.
+    streams: TaskTracker,
+    /// No further request is answered; those in flight are.
+    stopping: CancellationToken,
+    /// Connections end at once, whatever they are doing.
+    cut: CancellationToken,
 }
 
-async fn accept(listener: &Listener, place: Place<'_>, connections: &TaskTracker, permits: &Arc<Semaphore>) {
+async fn accept(listener: &Listener, place: &Place<'_>, permits: &Arc<Semaphore>) {
     let (first, longest) = ACCEPT_PAUSE;
     let mut pause = first;
     loop {
@@ -122,8 +132,8 @@ async fn accept(listener: &Listener, place: Place<'_>, connections: &TaskTracker
                 let Some(open) = place.open.admit(remote.map(|remote| remote.ip())) else { continue };
                 let seat = Seat::new(place, remote, open, permit);
                 match listener.tls() {
-                    None => connections.spawn(clear(stream, seat)),
-                    Some(source) => connections.spawn(secure(stream, Arc::clone(source), seat)),
+                    None => place.connections.spawn(clear(stream, seat)),
+                    Some(source) => place.connections.spawn(secure(stream, Arc::clone(source), seat)),
                 };
             }
             Err(error) if is_clients_fault(&error) => {}
@@ -152,15 +162,16 @@ fn is_clients_fault(error: &std::io::Error) -> bool {
     matches!(error.kind(), K::ConnectionAborted | K::ConnectionReset | K::Interrupted)
 }
 
-/// What one connection holds while it lasts. It is watched from here on, so that a drain waits for it.
+/// What one connection has while it lasts.
 struct Seat {
     service: Service,
     remote: Option<SocketAddr>,
     open: OpenConnection,
     /// How long its handshake and the heads of its requests may take.
     head_timeout: Duration,
-    watcher: Watcher,
+    streams: TaskTracker,
     stopping: CancellationToken,
+    cut: CancellationToken,
     permit: OwnedSemaphorePermit,
 }
 
@@ -171,6 +182,14 @@ pub(crate) enum Protocol {
     Http2,
     /// HTTP/1 and, for clients that begin with it, HTTP/2.
     Either,
+}
+
+/// What ends a connection.
+struct Life<'a> {
+    remote: Option<SocketAddr>,
+    open: &'a OpenConnection,
+    stopping: CancellationToken,
+    cut: CancellationToken,
 }
 
 /// Serves a connection without TLS.
@@ -201,7 +220,7 @@ async fn secure(stream: Connection, source: Arc<dyn TlsSource>, seat: Seat) {
 
 impl Seat {
     fn new(
-        place: Place<'_>,
+        place: &Place<'_>,
         remote: Option<SocketAddr>,
         open: OpenConnection,
         permit: OwnedSemaphorePermit,
@@ -213,18 +232,19 @@ impl Seat {
             remote,
             open,
             head_timeout: if is_crowded { limits.crowded_head_timeout } else { limits.head_timeout },
-            watcher: place.graceful.watcher(),
+            streams: place.streams.clone(),
             stopping: place.stopping.clone(),
+            cut: place.cut.clone(),
             permit,
         }
     }
 
-    /// Answers requests until one side has enough.
+    /// Answers requests until the client or the server closes the connection.
     async fn serve<T>(self, stream: T, protocol: Protocol, tls: Option<Tls>)
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Self { service, remote, open, head_timeout, watcher, permit, .. } = self;
+        let Self { service, remote, open, head_timeout, streams, stopping, cut, permit } = self;
         let limits = *service.limits();
         let io = TokioIo::new(Stall::new(stream, limits.write_idle_timeout, head_timeout));
         let open = Arc::new(open);
@@ -243,29 +263,75 @@ impl Seat {
                 Ok::<_, Infallible>(response.map(|body| SendingBody::new(body, busy, share)))
             })
         });
+        // A connection that ends takes its streams with it.
+        let closed = cut.child_token();
+        let _close = closed.clone().drop_guard();
+        let executor = StreamExecutor { idle_timeout: limits.write_idle_timeout, streams, closed };
+        let life = Life { remote, open: &open, stopping, cut };
         match protocol {
             Protocol::Http1 => {
                 let mut http1 = http1::Builder::new();
                 http1.timer(TokioTimer::new()).header_read_timeout(head_timeout);
                 http1.title_case_headers(true).max_buf_size(H1_BUFFER_BYTES);
-                watch(watcher, http1.serve_connection(io, handler), &open, remote).await;
+                life.run(http1.serve_connection(io, handler)).await;
             }
             Protocol::Http2 => {
-                let builder = both(head_timeout, limits.write_idle_timeout).http2_only();
-                watch(watcher, builder.serve_connection(io, handler).into_owned(), &open, remote).await;
+                let builder = both(head_timeout, executor).http2_only();
+                life.run(builder.serve_connection(io, handler).into_owned()).await;
             }
             Protocol::Either => {
-                let builder = both(head_timeout, limits.write_idle_timeout);
-                watch(watcher, builder.serve_connection(io, handler).into_owned(), &open, remote).await;
+                let builder = both(head_timeout, executor);
+                life.run(builder.serve_connection(io, handler).into_owned()).await;
             }
         }
         drop(permit);
     }
 }
 
+// === impl Life ===
+
+impl Life<'_> {
+    /// Follows a connection to its end.
+    fn run<C>(self, connection: C) -> impl Future<Output = ()> + Send
+    where
+        C: GracefulConnection
+            + Future<Output = Result<(), <C as GracefulConnection>::Error>>
+            + Send
+            + 'static,
+        <C as GracefulConnection>::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+    {
+        // Boxed, so that a task is as large as what it does and not as the largest thing any of them could do.
+        let mut connection = Box::pin(connection);
+        async move {
+            let mut is_closing = false;
+            loop {
+                tokio::select! {
+                    // First, so that a request that has come is answered and not cut off.
+                    biased;
+                    ended = &mut connection => return self.ended(ended),
+                    () = self.stopping.cancelled(), if !is_closing => {}
+                    () = self.open.closed_for_room() => {
+                        return tracing::debug!(remote = ?self.remote, "idle connection closed to make room");
+                    }
+                    () = self.cut.cancelled() => return,
+                }
+                connection.as_mut().graceful_shutdown();
+                is_closing = true;
+            }
+        }
+    }
+
+    fn ended<E: Into<Box<dyn std::error::Error + Send + Sync>>>(&self, ended: Result<(), E>) {
+        if let Err(error) = ended {
+            let (remote, error) = (self.remote, error.into());
+            tracing::debug!(?remote, error = &*error as &dyn std::error::Error, "connection ended early");
+        }
+    }
+}
+
 /// HTTP/1 and, for clients that begin with it, HTTP/2.
-fn both(head_timeout: Duration, write_idle_timeout: Duration) -> auto::Builder<StreamExecutor> {
-    let mut builder = auto::Builder::new(StreamExecutor { idle_timeout: write_idle_timeout });
+fn both(head_timeout: Duration, executor: StreamExecutor) -> auto::Builder<StreamExecutor> {
+    let mut builder = auto::Builder::new(executor);
     // As the registry we succeed writes them, for scripts that compare letters.
     let mut http1 = builder.http1();
     http1.timer(TokioTimer::new()).header_read_timeout(head_timeout);
@@ -276,30 +342,4 @@ fn both(head_timeout: Duration, write_idle_timeout: Duration) -> auto::Builder<S
     http2.initial_stream_window_size(H2_WINDOW_BYTES).initial_connection_window_size(H2_WINDOW_BYTES);
     http2.max_send_buf_size(H2_SEND_BYTES).max_concurrent_streams(H2_STREAMS);
     builder
-}
-
-/// Follows a connection to its end.
-fn watch<C>(
-    watcher: Watcher,
-    connection: C,
-    open: &OpenConnection,
-    remote: Option<SocketAddr>,
-) -> impl Future<Output = ()> + Send
-where
-    C: GracefulConnection + Future<Output = Result<(), <C as GracefulConnection>::Error>> + Send + 'static,
-    <C as GracefulConnection>::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
-{
-    // Boxed, so that a task is as large as what it does and not as the largest thing any of them could do.
-    let watched = Box::pin(watcher.watch(connection));
-    async move {
-        tokio::select! {
-            // First, so that a request that has come is answered and not cut off.
-            biased;
-            ended = watched => if let Err(error) = ended {
-                let error = error.into();
-                tracing::debug!(?remote, error = &*error as &dyn std::error::Error, "connection ended early");
-            },
-            () = open.closed_for_room() => tracing::debug!(?remote, "idle connection closed to make room"),
-        }
-    }
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use hyper::rt::Executor;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// How often within its limit a stream is looked at.
 const CHECKS: u32 = 4;
@@ -19,10 +21,14 @@ tokio::task_local! {
 }
 
 /// Runs the streams of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct StreamExecutor {
     /// How long a client may take no byte of a response.
     pub(crate) idle_timeout: Duration,
+    /// The streams of all connections.
+    pub(crate) streams: TaskTracker,
+    /// Cancelled when the connection has ended.
+    pub(crate) closed: CancellationToken,
 }
 
 /// What has been sent of a stream's response.
@@ -72,21 +78,21 @@ impl<F> Executor<F> for StreamExecutor
 where
     F: Future + Send + 'static,
 {
-    #[expect(clippy::disallowed_methods, reason = "ends with its connection, which the drain waits for")]
     fn execute(&self, stream: F) {
         let (progress, idle_timeout) = (Arc::new(Progress::default()), self.idle_timeout);
-        let of_this_stream = Arc::clone(&progress);
+        let (of_this_stream, closed) = (Arc::clone(&progress), self.closed.clone());
         // What is dropped with its stream unfinished is reset, and its frames are discarded.
         let task = async move {
             tokio::select! {
                 biased;
                 _ = stream => {}
+                () = closed.cancelled() => {}
                 () = progress.stalled(idle_timeout) => {
                     tracing::debug!(idle_timeout_s = idle_timeout.as_secs(), "HTTP/2 stream reset: the client takes no bytes");
                 }
             }
         };
-        tokio::spawn(OF_THIS_STREAM.scope(of_this_stream, task));
+        self.streams.spawn(OF_THIS_STREAM.scope(of_this_stream, task));
     }
 }
 

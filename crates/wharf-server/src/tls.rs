@@ -108,16 +108,21 @@ impl Keeper {
         self.asked.notify_one();
     }
 
-    /// Looks at the files now and then, until `stop` resolves.
+    /// Looks at the files now and then, until `stop` resolves, also while a file system does not answer.
     pub(crate) async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
-        tokio::pin!(stop);
+        tokio::select! {
+            () = stop => {}
+            () = self.run_for_ever() => {}
+        }
+    }
+
+    async fn run_for_ever(self: &Arc<Self>) {
         loop {
             let why = tokio::select! {
-                () = &mut stop => return,
                 () = sleep(LOOK_INTERVAL) => Why::Time,
                 () = self.asked.notified() => Why::Asked,
             };
-            let keeper = Arc::clone(&self);
+            let keeper = Arc::clone(self);
             // A network file system may make us wait.
             if let Err(error) = tokio::task::spawn_blocking(move || keeper.look(why)).await {
                 tracing::error!(error = &error as &dyn std::error::Error, "could not look at the TLS files");

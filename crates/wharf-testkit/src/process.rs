@@ -120,6 +120,12 @@ impl Child {
         self.wait(limit).unwrap_or_else(|| panic!("`{}` did not stop within {limit:?}", self.name))
     }
 
+    /// Waits until the process ends by itself and returns how it ended; panics if `limit` passes.
+    #[track_caller]
+    pub fn ends(mut self, limit: Duration) -> ExitStatus {
+        self.wait(limit).unwrap_or_else(|| panic!("`{}` did not end within {limit:?}", self.name))
+    }
+
     /// Kills the process, as nothing it could do would prevent, and waits until it is gone; panics if `limit` passes.
     #[track_caller]
     pub fn kill(mut self, limit: Duration) {

@@ -26,8 +26,19 @@ pub struct ScratchRegistry {
     server: Server,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Drained>,
+    drained: Option<Drained>,
+    registry: Registry,
     /// Kept for as long as somebody may look into it.
     _directory: Option<TempDir>,
+}
+
+/// How a scratch registry ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// Connections closed in the middle of a request.
+    pub connections_cut: usize,
+    /// Operations that had begun to change something and were not done.
+    pub tasks_left: usize,
 }
 
 /// What a scratch registry shall be like.
@@ -109,10 +120,28 @@ impl ScratchRegistry {
         let _ = self.stop.take().map(|stop| stop.send(()));
     }
 
-    /// Tells the registry to stop, waits until it has, and gives what was left undone.
-    pub async fn stop(mut self) -> Drained {
+    /// Tells the server to stop and waits until it has; the registry's tasks may go on.
+    pub async fn stop_serving(&mut self) -> Drained {
         self.ask_to_stop();
-        within("the registry to stop", &mut self.serving).await.unwrap()
+        if let Some(drained) = self.drained {
+            return drained;
+        }
+        let drained = within("the registry to stop", &mut self.serving).await.unwrap();
+        *self.drained.insert(drained)
+    }
+
+    /// Tells the registry to stop, waits until it has, and gives what was left undone.
+    pub async fn stop(mut self) -> Stopped {
+        let Drained { connections_cut, time_left } = self.stop_serving().await;
+        let tasks_left = self.registry.tasks().drain_within(time_left).await;
+        Stopped { connections_cut, tasks_left }
+    }
+
+    /// Drops the server in the middle of what it does.
+    pub async fn abort(mut self) {
+        self.serving.abort();
+        let ended = within("the server to be dropped", &mut self.serving).await;
+        assert!(ended.unwrap_err().is_cancelled());
     }
 
     #[expect(
@@ -125,7 +154,7 @@ impl ScratchRegistry {
             objects = Arc::new(FlakyObjects::new(objects, faults.clone()));
         }
         let registry = Registry::new(blobs, Arc::new(LayoutMetadata::new(objects)), setup.registry);
-        let service = Service::new(registry, setup.authorizer, setup.edge);
+        let service = Service::new(registry.clone(), setup.authorizer, setup.edge);
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Server::at(listener.local_addr().unwrap());
@@ -142,8 +171,19 @@ impl ScratchRegistry {
             server,
             stop: Some(stop),
             serving: tokio::spawn(wharf_http::serve(listener, service, until_stopped)),
+            drained: None,
+            registry,
             _directory: None,
         }
+    }
+}
+
+// === impl Stopped ===
+
+impl Stopped {
+    /// Whether everything came to its end in time.
+    pub fn is_clean(&self) -> bool {
+        self.connections_cut == 0 && self.tasks_left == 0
     }
 }
 

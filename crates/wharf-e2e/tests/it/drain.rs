@@ -73,21 +73,87 @@ async fn idle_connections_are_closed_at_once() {
     used.closed().await;
 }
 
-#[tokio::test]
-async fn what_does_not_end_in_time_is_told() {
+/// A registry that gives requests in flight this long.
+async fn hurried(setup: Setup) -> ScratchRegistry {
     let limits = Limits { drain_timeout: Duration::from_millis(50), ..Limits::default() };
     let edge = Options { limits, ..Options::default() };
-    let registry = ScratchRegistry::memory_with(Setup { edge, ..Setup::default() }).await;
+    ScratchRegistry::memory_with(Setup { edge, ..setup }).await
+}
+
+#[tokio::test]
+async fn a_connection_that_does_not_end_in_time_is_closed() {
+    let registry = hurried(Setup::default()).await;
     let location = begin(&registry, "a").await;
     let mut connection = registry.connect().await;
     let patch = registry.patch(&location).header("Content-Length", "10").header("Expect", "100-continue");
     connection.begin(&patch).await;
     let _ = connection.response("PATCH").await.expect(100);
 
-    let drained = registry.stop().await;
+    let stopped = registry.stop().await;
 
-    assert!(!drained.is_clean());
-    assert_eq!((drained.connections_cut, drained.tasks_left), (1, 1));
+    // The upload's task has ended with the bytes of its client.
+    assert_eq!((stopped.connections_cut, stopped.tasks_left), (1, 0));
+    connection.closed().await;
+}
+
+#[tokio::test]
+async fn a_task_that_does_not_end_in_time_is_counted_and_its_connection_closed() {
+    let faults = Faults::default();
+    let registry = hurried(Setup { faults: Some(faults.clone()), ..Setup::default() }).await;
+    let blob = Blob::random(1, 1000);
+    let location = begin(&registry, "a").await;
+    let _ = registry.patch(&location).body(blob.bytes.clone()).send().await.expect(202);
+    let mut gate = faults.bar(Call::Commit);
+    let mut connection = registry.connect().await;
+    connection.begin(&registry.put(finish(&location, &blob.digest)).header("Content-Length", "0")).await;
+    gate.reached().await;
+
+    let stopped = registry.stop().await;
+
+    assert_eq!((stopped.connections_cut, stopped.tasks_left), (1, 1));
+    connection.closed().await;
+    gate.open();
+}
+
+/// Tasks of a registry are not those of one server: another one may be served by the same registry.
+#[tokio::test]
+async fn a_server_that_stops_does_not_wait_for_the_tasks_of_another_one() {
+    let faults = Faults::default();
+    let mut registry =
+        ScratchRegistry::memory_with(Setup { faults: Some(faults.clone()), ..Setup::default() }).await;
+    let blob = Blob::random(1, 1000);
+    let location = begin(&registry, "a").await;
+    let _ = registry.patch(&location).body(blob.bytes.clone()).send().await.expect(202);
+    let mut gate = faults.bar(Call::Commit);
+    let mut connection = registry.connect().await;
+    connection.begin(&registry.put(finish(&location, &blob.digest)).header("Content-Length", "0")).await;
+    gate.reached().await;
+    // No connection of the server waits for the task any more.
+    drop(connection);
+
+    let drained = registry.stop_serving().await;
+
+    assert_eq!(drained.connections_cut, 0);
+    gate.open();
+    assert!(registry.stop().await.is_clean());
+}
+
+#[tokio::test]
+async fn dropping_a_server_closes_its_listener_and_its_connections() {
+    let registry = ScratchRegistry::memory().await;
+    let server = *registry;
+    let location = begin(&registry, "a").await;
+    let mut busy = registry.connect().await;
+    let patch = registry.patch(&location).header("Content-Length", "10").header("Expect", "100-continue");
+    busy.begin(&patch).await;
+    let _ = busy.response("PATCH").await.expect(100);
+    let mut idle = registry.connect().await;
+
+    registry.abort().await;
+
+    refused(&server).await;
+    busy.closed().await;
+    idle.closed().await;
 }
 
 /// The client is gone, the work is not: what was begun to be published is published.

@@ -4,9 +4,9 @@ use std::net::TcpListener;
 
 use rustix::process::Signal;
 use wharf_testkit::deadline::eventually;
-use wharf_testkit::process::run_to_failure;
+use wharf_testkit::process::{free_address, run_to_failure};
 
-use crate::running::{Sections, addr, failure, registry, start, write_config};
+use crate::running::{Sections, addr, failure, fifo, registry, spawn, start, write_config};
 
 #[test]
 fn a_port_that_is_taken_is_one_line() {
@@ -73,5 +73,46 @@ async fn a_signal_to_reload_changes_nothing() {
 
     running.wait_for_log("nothing to reload");
     assert_eq!(running.server.get("/v2/").send().await.status, 200);
+    assert_eq!(running.stop().code(), Some(0));
+}
+
+/// Supervisors and operators send a second signal when they will not wait any longer.
+#[tokio::test]
+async fn a_second_signal_ends_the_drain_at_once() {
+    for (first, second) in
+        [(Signal::TERM, Signal::TERM), (Signal::INT, Signal::INT), (Signal::TERM, Signal::INT)]
+    {
+        let running = start(Sections { http: "draintimeout: 1h", ..Sections::default() });
+        let server = running.server;
+        let begun = server.post("/v2/acme/app/blobs/uploads/").send().await.expect(202);
+        let mut upload = server.connect().await;
+        let patch =
+            server.patch(begun.location()).header("Content-Length", "10").header("Expect", "100-continue");
+        upload.begin(&patch).await;
+        assert_eq!(upload.response("PATCH").await.status, 100);
+        running.signal(first);
+        eventually("the port is closed", async || server.try_connect().await.err()).await;
+
+        running.signal(second);
+
+        assert_eq!(running.ended().code(), Some(0));
+        upload.closed().await;
+    }
+}
+
+#[test]
+fn signals_are_answered_from_the_first_line_of_the_log_on_however_long_the_start_takes() {
+    let scratch = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let certificate = scratch.path().join("never.pem");
+    fifo(&certificate);
+    let http = format!("tls: {{certificate: '{0}', key: '{0}'}}", certificate.display());
+    let config =
+        write_config(scratch.path(), &addr(address), Sections { http: &http, ..Sections::default() });
+    let mut running = spawn(&config, address, scratch);
+    running.wait_for_log("using configuration");
+
+    running.signal(Signal::HUP);
+
     assert_eq!(running.stop().code(), Some(0));
 }

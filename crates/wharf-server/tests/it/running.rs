@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use wharf_testkit::process::{Child, Output, free_address};
+use wharf_testkit::process::{Child, Output, free_address, run};
 use wharf_testkit::wire::Server;
 
 /// How long a start or an end may take on a machine that compiles beside it.
@@ -45,9 +45,24 @@ pub(crate) fn start(sections: Sections<'_>) -> Running {
 /// Starts a registry on a file that is written whole, and waits until it listens at `address`.
 #[track_caller]
 pub(crate) fn serve(config: &str, address: SocketAddr, scratch: TempDir) -> Running {
-    let mut child = Child::spawn(&mut registry(config), &scratch.path().join("log"));
-    child.wait_for_port(address, LIMIT);
+    let mut running = spawn(config, address, scratch);
+    running.child.wait_for_port(address, LIMIT);
+    running
+}
+
+/// Starts a registry on a file that is written whole, and does not wait.
+#[track_caller]
+pub(crate) fn spawn(config: &str, address: SocketAddr, scratch: TempDir) -> Running {
+    let child = Child::spawn(&mut registry(config), &scratch.path().join("log"));
     Running { server: Server::at(address), child, scratch }
+}
+
+/// Makes a FIFO. A process that opens it to read is stuck in that call, as on a disk that does not answer, until another
+/// process opens it to write.
+#[track_caller]
+pub(crate) fn fifo(path: &Path) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    run(Command::new("mkfifo").arg(path));
 }
 
 /// Writes `config.yml` into a directory and says what serves it.
@@ -89,7 +104,13 @@ pub(crate) fn addr(address: SocketAddr) -> String {
 // === impl Running ===
 
 impl Running {
-    /// Sends a signal that the process is to survive.
+    /// Waits until it has ended by itself, and gives how.
+    #[track_caller]
+    pub(crate) fn ended(self) -> ExitStatus {
+        self.child.ends(LIMIT)
+    }
+
+    /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let id = fs::read_to_string(self.scratch.path().join("config.yml.pid")).unwrap();
         let id = Pid::from_raw(id.trim().parse().unwrap()).unwrap();

@@ -1,5 +1,8 @@
 //! Stopping: what was begun is finished, and what was not asked for yet is not waited for.
 
+use std::time::Duration;
+
+use wharf_http::Limits;
 use wharf_testkit::deadline::eventually;
 use wharf_testkit::images::Blob;
 use wharf_testkit::push::finish;
@@ -70,4 +73,24 @@ async fn whoever_has_asked_for_nothing_is_not_waited_for() {
     fresh.closed().await;
     used.closed().await;
     by_http2.closed().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_does_not_end_in_time_ends_with_its_connection() {
+    let limits = Limits { drain_timeout: Duration::from_millis(50), ..Limits::default() };
+    let World { registry, client, .. } = World::limited(limits).await;
+    // More than the windows and buffers of a connection contain.
+    let blob = Blob::random(1, 12 << 20);
+    let mut connection = client.http2(&registry).await;
+    let begun = connection.send(registry.post("/v2/a/blobs/uploads/").body("")).await.expect(202);
+    let put = registry.put(finish(begun.location(), &blob.digest)).body(blob.bytes.clone());
+    let _ = connection.send(put).await.expect(201);
+    let unread = connection.begin(registry.get(format!("/v2/a/blobs/{}", blob.digest))).await;
+    assert_eq!(unread.status(), 200);
+
+    let stopped = registry.stop().await;
+
+    assert_eq!((stopped.connections_cut, stopped.tasks_left), (1, 0));
+    connection.closed().await;
+    assert!(unread.broken().await < blob.bytes.len());
 }

@@ -1,12 +1,14 @@
 //! Certificates that are renewed while the registry runs.
 
 use std::cell::Cell;
+use std::fs::{OpenOptions, remove_file};
 
 use rustix::process::Signal;
 use wharf_testkit::deadline::eventually;
 use wharf_testkit::tls::Pair;
 
 use super::{World, write};
+use crate::running::fifo;
 
 impl World {
     async fn shows(&self, pair: &Pair) -> bool {
@@ -55,6 +57,22 @@ async fn a_signal_has_the_files_looked_at() {
     let mut world = World::start("", "");
     world.running.signal(Signal::HUP);
     world.running.wait_for_log("the TLS files have not changed");
+}
+
+/// A disk or a network mount that does not answer keeps a thread in a system call, which nothing can end.
+#[tokio::test]
+async fn a_read_that_never_returns_does_not_keep_the_process_from_ending() {
+    let world = World::start("", "");
+    let certificate = world.directory.path().join("tls.crt");
+    remove_file(&certificate).unwrap();
+    fifo(&certificate);
+    world.running.signal(Signal::HUP);
+    // This returns when the registry has opened the file, which it then reads for as long as this end is open.
+    let stuck = OpenOptions::new().write(true).open(&certificate).unwrap();
+
+    assert_eq!(world.running.stop().code(), Some(0));
+
+    drop(stuck);
 }
 
 /// Files are replaced again and again, one after the other, while clients come and go.
