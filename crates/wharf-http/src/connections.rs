@@ -1,7 +1,8 @@
 //! The open connections: how many there are from each address, and which has been idle longest.
 //!
 //! Knows nothing of sockets or of HTTP. A connection is idle while no request of it is being answered and no byte of a
-//! response waits to be sent; one that has sent no request yet is idle, too.
+//! response waits to be sent; one that has sent no request yet is idle, too. When connections run out, one whose client
+//! hardly reads ([`Traffic::slow_since`]) is treated as idle.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -10,11 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::addresses::TrustedProxies;
 use crate::limits::Limits;
 use crate::sending::{SendingBudget, SendingShare};
+use crate::traffic::Traffic;
 
 /// How many connections one pass over all of them finds to be closed next.
 const CANDIDATES: usize = 512;
@@ -64,13 +66,12 @@ struct Candidate {
 /// The state of one connection, shared by its task, its requests and the table.
 #[derive(Debug)]
 struct Open {
-    /// When the server began, from where times are counted.
-    started: Instant,
+    traffic: Arc<Traffic>,
     /// Requests being answered, and frames of responses waiting to be sent.
     busy: AtomicUsize,
     /// When it became idle, in nanoseconds since the start.
     idle_since: AtomicU64,
-    /// It is to be closed if it has been idle since then.
+    /// It is to be closed if it has been idle, or slow, since then.
     close_if_idle_since: AtomicU64,
     close: Notify,
 }
@@ -166,7 +167,7 @@ impl Connections {
                 continue;
             };
             let Some(open) = table.open.get(&candidate.id) else { continue };
-            if open.is_idle_since(candidate.idle_since) {
+            if open.is_closable_since(candidate.idle_since) {
                 open.close_if_idle_since.store(candidate.idle_since, Ordering::Release);
                 open.close.notify_one();
                 count -= 1;
@@ -201,8 +202,8 @@ impl Connections {
 impl Table {
     fn find_candidates(&mut self) {
         let idle = self.open.iter().filter_map(|(id, open)| {
-            let idle_since = open.idle_since.load(Ordering::Relaxed);
-            open.is_idle_since(idle_since).then_some(Candidate { idle_since, id: *id })
+            let idle_since = open.closable_since()?;
+            open.is_closable_since(idle_since).then_some(Candidate { idle_since, id: *id })
         });
         let mut idle: Vec<_> = idle.collect();
         if idle.len() > CANDIDATES {
@@ -219,25 +220,28 @@ impl Table {
 impl Open {
     fn new(started: Instant) -> Self {
         let open = Self {
-            started,
+            traffic: Arc::new(Traffic::new(started)),
             busy: AtomicUsize::new(0),
             idle_since: AtomicU64::new(0),
             close_if_idle_since: AtomicU64::new(0),
             close: Notify::new(),
         };
-        open.idle_since.store(open.now(), Ordering::Relaxed);
+        open.idle_since.store(open.traffic.now(), Ordering::Relaxed);
         open
     }
 
-    /// Never 0, which no connection is idle since.
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1)
+    /// Since when it has been idle, in nanoseconds since the start, if it is.
+    fn idle_since(&self) -> Option<u64> {
+        (self.busy.load(Ordering::Acquire) == 0).then(|| self.idle_since.load(Ordering::Acquire))
     }
 
-    fn is_idle_since(&self, since: u64) -> bool {
-        self.busy.load(Ordering::Acquire) == 0
-            && self.idle_since.load(Ordering::Acquire) == since
-            && self.close_if_idle_since.load(Ordering::Acquire) != since
+    /// Since when it may be closed to make room, if it may.
+    fn closable_since(&self) -> Option<u64> {
+        self.idle_since().or_else(|| self.traffic.slow_since())
+    }
+
+    fn is_closable_since(&self, since: u64) -> bool {
+        self.closable_since() == Some(since) && self.close_if_idle_since.load(Ordering::Acquire) != since
     }
 }
 
@@ -254,13 +258,32 @@ impl OpenConnection {
         Arc::clone(&self.sending)
     }
 
-    /// Resolves when the connection is to be closed to make room for others; never while it is busy.
+    /// What is counted of its bytes.
+    pub(crate) fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.open.traffic)
+    }
+
+    /// Resolves when the connection has been idle for `limit`.
+    pub(crate) async fn idle_for(&self, limit: Duration) {
+        let mut wait = limit;
+        loop {
+            sleep(wait).await;
+            let now = self.open.traffic.now();
+            let idle = self.open.idle_since().map(|since| Duration::from_nanos(now.saturating_sub(since)));
+            wait = match idle {
+                Some(idle) if idle >= limit => return,
+                Some(idle) => limit - idle,
+                None => limit,
+            };
+        }
+    }
+
+    /// Resolves when the connection is to be closed to make room for others; never while it is in use.
     pub(crate) async fn closed_for_room(&self) {
         loop {
             self.open.close.notified().await;
             let since = self.open.close_if_idle_since.load(Ordering::Acquire);
-            let is_busy = self.open.busy.load(Ordering::Acquire) > 0;
-            if !is_busy && self.open.idle_since.load(Ordering::Acquire) == since {
+            if self.open.closable_since() == Some(since) {
                 return;
             }
         }
@@ -285,7 +308,9 @@ impl Drop for OpenConnection {
 
 impl Busy {
     fn begin(open: &Arc<Open>) -> Self {
-        open.busy.fetch_add(1, Ordering::AcqRel);
+        if open.busy.fetch_add(1, Ordering::AcqRel) == 0 {
+            open.traffic.begin_response();
+        }
         Self(Arc::clone(open))
     }
 }
@@ -299,7 +324,7 @@ impl Clone for Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         if self.0.busy.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.idle_since.store(self.0.now(), Ordering::Release);
+            self.0.idle_since.store(self.0.traffic.now(), Ordering::Release);
         }
     }
 }
@@ -387,6 +412,45 @@ mod tests {
         assert!(!is_closed(&open[0]));
         drop(busy);
         assert!(!is_closed(&open[0]));
+    }
+
+    /// Clients that ask for a large blob and do not read it must not keep others out.
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_whose_client_hardly_reads_is_closed_for_a_new_one() {
+        let all = connections(10, 10, TrustedProxies::All);
+        let mut open: Vec<_> = (0..9).map(|_| all.admit(address("192.0.2.1")).unwrap()).collect();
+        let _busy: Vec<_> = open.iter().map(OpenConnection::busy).collect();
+        open[3].traffic().wait();
+        tokio::time::advance(Duration::from_secs(59)).await;
+        open.push(all.admit(address("192.0.2.1")).unwrap());
+        assert!(!open[..9].iter().any(is_closed), "nobody is slow yet");
+        open.truncate(9);
+
+        tokio::time::advance(Duration::from_secs(1)).await;
+        open.push(all.admit(address("192.0.2.1")).unwrap());
+
+        let closed: Vec<_> = (0..open.len()).filter(|index| is_closed(&open[*index])).collect();
+        assert_eq!(closed, [3]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_idle_from_its_last_response_on() {
+        const LIMIT: Duration = Duration::from_secs(620);
+        let all = connections(10, 10, TrustedProxies::All);
+        let open = all.admit(None).unwrap();
+        let mut idle = Box::pin(open.idle_for(LIMIT));
+        let mut is_over_after = async |seconds| {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            (&mut idle).now_or_never().is_some()
+        };
+        assert!(!is_over_after(0).await);
+        let busy = open.busy();
+        assert!(!is_over_after(1000).await);
+        drop(busy);
+        assert!(!is_over_after(300).await);
+        drop(open.busy());
+        assert!(!is_over_after(619).await);
+        assert!(is_over_after(1).await);
     }
 
     #[test]

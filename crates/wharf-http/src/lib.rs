@@ -11,6 +11,7 @@ mod dispatch;
 mod errors;
 mod extra_headers;
 mod handlers;
+mod head_timer;
 mod host_header;
 mod limits;
 mod listener;
@@ -29,6 +30,7 @@ mod service;
 mod stall;
 mod streams;
 mod tls;
+mod traffic;
 
 pub use addresses::{Addresses, TrustedProxies};
 pub use body::Body;

@@ -70,15 +70,20 @@ pub struct Limits {
     /// Connections open at once from one address (of IPv6: one /64). The next one is closed at once. Does not count for
     /// proxies that the operator has named, nor for Unix sockets.
     pub connections_per_address: usize,
-    /// How long a client may take to agree with us on TLS, from the opening of its connection.
+    /// How long a client may take to agree with us on TLS, from the opening of its connection (`http.timeouts.handshake`).
     pub handshake_timeout: Duration,
-    /// How long a connection may take to send a request's head, from its opening or from the response before.
+    /// How long a client may take to send a request's head: the first from the opening of its connection, others from their
+    /// first byte (`http.timeouts.header`).
     pub head_timeout: Duration,
     /// The same for connections that are opened while nine tenths of all are taken; also the limit of their handshakes.
     pub crowded_head_timeout: Duration,
-    /// How long a body may be silent. There is no limit on how long it may take in all.
+    /// How long a connection is kept without a request (`http.timeouts.idle`). Longer than a load balancer keeps its own,
+    /// or it sends a request on a connection that is being closed and answers 502.
+    pub idle_timeout: Duration,
+    /// How long a body may be silent (`http.timeouts.read`). There is no limit on how long it may take in all.
     pub body_idle_timeout: Duration,
-    /// How long a client may refuse to take any more of a response: of a connection, or of a stream of HTTP/2.
+    /// How long a client may read no more of a response, on a connection or on a stream of HTTP/2 (`http.timeouts.write`).
+    /// A proxy that buffers responses pauses for as long as its own client takes to read what was buffered.
     pub write_idle_timeout: Duration,
     /// Bytes read for responses and not yet sent, of all connections. Beyond it files are read in blocks of 16 KiB, which
     /// are not counted.
@@ -112,8 +117,9 @@ impl Default for Limits {
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(75),
             crowded_head_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(620),
             body_idle_timeout: Duration::from_secs(120),
-            write_idle_timeout: Duration::from_secs(120),
+            write_idle_timeout: Duration::from_secs(600),
             sending_bytes: 256 * MIB,
             sending_bytes_per_address: 64 * MIB,
             sending_bytes_per_connection: 8 * MIB,

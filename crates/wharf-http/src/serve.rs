@@ -19,10 +19,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connections::{Connections, OpenConnection};
+use crate::head_timer::HeadTimer;
 use crate::listener::{Connection, Listener};
 use crate::sending::SendingBody;
 use crate::service::{Remote, Service, Tls};
-use crate::stall::Stall;
+use crate::stall::{Stall, StallTimes};
 use crate::streams::StreamExecutor;
 use crate::tls::{Secured, TlsSource};
 
@@ -188,6 +189,7 @@ pub(crate) enum Protocol {
 struct Life<'a> {
     remote: Option<SocketAddr>,
     open: &'a OpenConnection,
+    idle_timeout: Duration,
     stopping: CancellationToken,
     cut: CancellationToken,
 }
@@ -246,7 +248,9 @@ impl Seat {
     {
         let Self { service, remote, open, head_timeout, streams, stopping, cut, permit } = self;
         let limits = *service.limits();
-        let io = TokioIo::new(Stall::new(stream, limits.write_idle_timeout, head_timeout));
+        let times = StallTimes { first: head_timeout, write: limits.write_idle_timeout };
+        let io = TokioIo::new(Stall::new(stream, times, open.traffic()));
+        let head_timer = HeadTimer::new(open.traffic(), head_timeout);
         let open = Arc::new(open);
         let of_requests = Arc::clone(&open);
         let handler = service_fn(move |mut request: hyper::Request<Incoming>| {
@@ -267,20 +271,20 @@ impl Seat {
         let closed = cut.child_token();
         let _close = closed.clone().drop_guard();
         let executor = StreamExecutor { idle_timeout: limits.write_idle_timeout, streams, closed };
-        let life = Life { remote, open: &open, stopping, cut };
+        let life = Life { remote, open: &open, idle_timeout: limits.idle_timeout, stopping, cut };
         match protocol {
             Protocol::Http1 => {
                 let mut http1 = http1::Builder::new();
-                http1.timer(TokioTimer::new()).header_read_timeout(head_timeout);
+                http1.timer(head_timer).header_read_timeout(head_timeout);
                 http1.title_case_headers(true).max_buf_size(H1_BUFFER_BYTES);
                 life.run(http1.serve_connection(io, handler)).await;
             }
             Protocol::Http2 => {
-                let builder = both(head_timeout, executor).http2_only();
+                let builder = both(head_timeout, head_timer, executor).http2_only();
                 life.run(builder.serve_connection(io, handler).into_owned()).await;
             }
             Protocol::Either => {
-                let builder = both(head_timeout, executor);
+                let builder = both(head_timeout, head_timer, executor);
                 life.run(builder.serve_connection(io, handler).into_owned()).await;
             }
         }
@@ -310,8 +314,9 @@ impl Life<'_> {
                     biased;
                     ended = &mut connection => return self.ended(ended),
                     () = self.stopping.cancelled(), if !is_closing => {}
+                    () = self.open.idle_for(self.idle_timeout), if !is_closing => {}
                     () = self.open.closed_for_room() => {
-                        return tracing::debug!(remote = ?self.remote, "idle connection closed to make room");
+                        return tracing::debug!(remote = ?self.remote, "connection closed to make room for others");
                     }
                     () = self.cut.cancelled() => return,
                 }
@@ -330,11 +335,15 @@ impl Life<'_> {
 }
 
 /// HTTP/1 and, for clients that begin with it, HTTP/2.
-fn both(head_timeout: Duration, executor: StreamExecutor) -> auto::Builder<StreamExecutor> {
+fn both(
+    head_timeout: Duration,
+    head_timer: HeadTimer,
+    executor: StreamExecutor,
+) -> auto::Builder<StreamExecutor> {
     let mut builder = auto::Builder::new(executor);
     // As the registry we succeed writes them, for scripts that compare letters.
     let mut http1 = builder.http1();
-    http1.timer(TokioTimer::new()).header_read_timeout(head_timeout);
+    http1.timer(head_timer).header_read_timeout(head_timeout);
     http1.title_case_headers(true).max_buf_size(H1_BUFFER_BYTES);
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new());

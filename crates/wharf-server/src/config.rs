@@ -98,6 +98,23 @@ pub struct HttpConfig {
     pub tls: Option<TlsConfig>,
     /// How long requests may go on after a signal to stop (`http.draintimeout`).
     pub drain_timeout: Duration,
+    /// How long a client may take for each part of a request (`http.timeouts`).
+    pub timeouts: Timeouts,
+}
+
+/// How long a client may take for each part of a request (`http.timeouts`), each from 1 ms to [`Timeouts::MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// A TLS handshake (`handshake`).
+    pub handshake: Duration,
+    /// The head of a request (`header`).
+    pub header: Duration,
+    /// Between two requests on a connection (`idle`).
+    pub idle: Duration,
+    /// Silence in the body of a request (`read`).
+    pub read: Duration,
+    /// A pause in reading a response (`write`).
+    pub write: Duration,
 }
 
 /// Where a secret is.
@@ -229,6 +246,13 @@ impl StorageConfig {
         // One system call on a directory, and a round trip to a bucket.
         matches!(self.driver, StorageDriver::Filesystem { .. } | StorageDriver::InMemory)
     }
+}
+
+// === impl Timeouts ===
+
+impl Timeouts {
+    /// The longest that can be set.
+    pub const MAX: Duration = Duration::from_hours(168);
 }
 
 // === impl Config ===

@@ -110,7 +110,13 @@ fn addresses(http: &HttpConfig) -> Addresses {
 
 fn limits(config: &Config) -> Limits {
     let most = |entries: u64| usize::try_from(entries).unwrap_or(usize::MAX);
+    let timeouts = config.http.timeouts;
     Limits {
+        handshake_timeout: timeouts.handshake,
+        head_timeout: timeouts.header,
+        idle_timeout: timeouts.idle,
+        body_idle_timeout: timeouts.read,
+        write_idle_timeout: timeouts.write,
         tags_page: most(config.tags_max),
         catalog_page: most(config.catalog_max_entries),
         drain_timeout: config.http.drain_timeout,

@@ -106,6 +106,33 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
     let _ = registry.get("/v2/").send().await.expect(200);
 }
 
+/// Load balancers keep connections for ten minutes, and send a request on one at any time.
+#[tokio::test]
+async fn an_idle_connection_is_kept_for_longer_than_a_head_may_take() {
+    let limits = Limits { head_timeout: Duration::from_millis(50), ..Limits::default() };
+    let registry = limited(limits).await;
+    let mut kept = registry.connect().await;
+    let _ = kept.send(registry.get("/v2/")).await.expect(200);
+    // A connection that is opened after it and sends nothing is closed after the same time, twice.
+    for _ in 0..2 {
+        registry.connect().await.closed().await;
+    }
+    let _ = kept.send(registry.get("/v2/")).await.expect(200);
+
+    // The head of its next request has no more time than the first one.
+    kept.write("GET /v2/ HTTP/1.1\r\nX-Slow: ").await;
+    kept.closed().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_after_the_idle_timeout() {
+    let limits = Limits { idle_timeout: Duration::from_millis(50), ..Limits::default() };
+    let registry = limited(limits).await;
+    let mut idle = registry.connect().await;
+    let _ = idle.send(registry.get("/v2/")).await.expect(200);
+    assert_eq!(idle.closed().await, "");
+}
+
 #[tokio::test]
 async fn one_connection_too_many_waits_its_turn() {
     let registry = limited(Limits { connections: 1, ..Limits::default() }).await;

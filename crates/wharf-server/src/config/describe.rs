@@ -8,7 +8,7 @@ use wharf_auth::Realm;
 
 use super::{
     AuthConfig, Config, Fsync, HttpConfig, Listen, LogConfig, LogFormat, Middleware, OwnTokensConfig,
-    Platforms, SecretPlace, StorageConfig, StorageDriver, UploadPurging, ValidationConfig, storage,
+    Platforms, SecretPlace, StorageConfig, StorageDriver, Timeouts, UploadPurging, ValidationConfig, storage,
 };
 
 impl fmt::Display for Config {
@@ -19,6 +19,7 @@ impl fmt::Display for Config {
             let http2 = if self.http.http2 { "" } else { ", no HTTP/2" };
             writeln!(formatter, "tls            {tls}{http2}")?;
         }
+        writeln!(formatter, "timeouts       {}", self.http.timeouts)?;
         writeln!(formatter, "locations      {}", locations(&self.http))?;
         for (name, value) in &self.http.headers {
             writeln!(formatter, "header         {name}: {}", String::from_utf8_lossy(value.as_bytes()))?;
@@ -77,6 +78,14 @@ impl fmt::Display for HttpConfig {
             formatter.write_str(", HTTP/2 without TLS")?;
         }
         write!(formatter, ", drains for {:?}", self.drain_timeout)
+    }
+}
+
+impl fmt::Display for Timeouts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { handshake, header, idle, read, write } = *self;
+        let [handshake, header, idle, read, write] = [handshake, header, idle, read, write].map(hours);
+        write!(formatter, "handshake {handshake}, header {header}, idle {idle}, read {read}, write {write}")
     }
 }
 

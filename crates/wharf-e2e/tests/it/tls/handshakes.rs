@@ -89,6 +89,15 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_of_http_2_is_closed_after_the_idle_timeout() {
+    let limits = Limits { idle_timeout: Duration::from_millis(50), ..Limits::default() };
+    let World { registry, client, .. } = World::limited(limits).await;
+    let mut idle = client.http2(&registry).await;
+    let _ = idle.send(registry.get("/v2/")).await.expect(200);
+    idle.closed().await;
+}
+
+#[tokio::test]
 async fn a_client_that_takes_no_bytes_is_given_up() {
     let limits =
         Limits { connections: 1, write_idle_timeout: Duration::from_millis(50), ..Limits::default() };

@@ -5,12 +5,22 @@ use std::time::Duration;
 
 use crate::config::address::ListenAddress;
 use crate::config::reader::Reader;
-use crate::config::{HttpConfig, Listen, SecretPlace, web};
+use crate::config::{HttpConfig, Listen, SecretPlace, Timeouts, duration, web};
 
 use super::tls;
 
 /// Long enough for a layer on a fast network; clusters kill after 30 seconds.
 const DEFAULT_DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The idle timeout is longer than the 600 s for which load balancers keep connections to us: one that is closed under them
+/// is a 502 to their client.
+const DEFAULT_TIMEOUTS: Timeouts = Timeouts {
+    handshake: Duration::from_secs(10),
+    header: Duration::from_secs(75),
+    idle: Duration::from_secs(620),
+    read: Duration::from_secs(120),
+    write: Duration::from_mins(10),
+};
 
 pub(super) fn read(reader: &mut Reader<'_>) -> HttpConfig {
     HttpConfig {
@@ -32,6 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> HttpConfig {
         http2: !reader.flag("http.http2.disabled").unwrap_or(false),
         tls: tls::read(reader),
         drain_timeout: drain_timeout(reader).unwrap_or(DEFAULT_DRAIN_TIMEOUT),
+        timeouts: timeouts(reader),
     }
 }
 
@@ -99,4 +110,24 @@ fn drain_timeout(reader: &mut Reader<'_>) -> Option<Duration> {
             .warn("http.draintimeout", &format!("means {timeout:?}; a number without a unit is nanoseconds"));
     }
     Some(timeout)
+}
+
+fn timeouts(reader: &mut Reader<'_>) -> Timeouts {
+    let default = DEFAULT_TIMEOUTS;
+    Timeouts {
+        handshake: timeout(reader, "http.timeouts.handshake", default.handshake),
+        header: timeout(reader, "http.timeouts.header", default.header),
+        idle: timeout(reader, "http.timeouts.idle", default.idle),
+        read: timeout(reader, "http.timeouts.read", default.read),
+        write: timeout(reader, "http.timeouts.write", default.write),
+    }
+}
+
+/// A number without a unit is nanoseconds, which is never meant here; so it is below the least there is.
+fn timeout(reader: &mut Reader<'_>, key: &'static str, default: Duration) -> Duration {
+    let expected = "a duration with a unit from 1ms to 168h, such as 90s";
+    let read = |text: &str| {
+        duration::parse(text).filter(|timeout| (Duration::from_millis(1)..=Timeouts::MAX).contains(timeout))
+    };
+    reader.parsed(key, expected, read).unwrap_or(default)
 }

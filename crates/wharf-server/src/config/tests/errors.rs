@@ -306,3 +306,19 @@ fn a_number_without_a_unit_is_told_to_be_nanoseconds() {
         &["config.yml:3:34: http.draintimeout: means 10ns; a number without a unit is nanoseconds"],
     );
 }
+
+#[test]
+fn a_timeout_of_nothing_or_without_an_end_is_refused() {
+    let expected = "expected a duration with a unit from 1ms to 168h, such as 90s";
+    for key in ["handshake", "header", "idle", "read", "write"] {
+        for value in ["0", "0s", "-5s", "620", "169h", "never", "10 s"] {
+            check_errors(
+                &file(&format!("storage: filesystem\nhttp:\n  addr: ':1'\n  timeouts:\n    {key}: {value}")),
+                &[&format!(
+                    "config.yml:6:{}: http.timeouts.{key}: {expected}, got \"{value}\"",
+                    key.len() + 7
+                )],
+            );
+        }
+    }
+}

@@ -11,6 +11,7 @@ fn a_bare_file_has_the_defaults_of_the_old_registry() {
         config.to_string(),
         "configuration  config.yml\n\
          http           :5000 (every address), drains for 10s\n\
+         timeouts       handshake 10s, header 75s, idle 620s, read 2m, write 10m\n\
          locations      paths, believing every proxy\n\
          access         everybody may do everything\n\
          storage        filesystem /var/lib/registry, fsync full, deletes off\n\
@@ -30,6 +31,7 @@ fn no_file_is_a_registry_for_this_machine() {
         config.to_string(),
         "configuration  built-in defaults\n\
          http           127.0.0.1:5000, drains for 10s\n\
+         timeouts       handshake 10s, header 75s, idle 620s, read 2m, write 10m\n\
          locations      paths, believing every proxy\n\
          access         everybody may do everything\n\
          storage        filesystem ./registry-data, fsync full, deletes on\n\
@@ -108,6 +110,7 @@ policy: {repository: {classes: [image, plugin]}}
         config.to_string(),
         "configuration  config.yml\n\
          http           localhost:5001, HTTP/2 without TLS, drains for 60s\n\
+         timeouts       handshake 10s, header 75s, idle 620s, read 2m, write 10m\n\
          locations      whole URLs, below /reg/, believing 10.0.0.0/8 ::1/128\n\
          header         x-a: b\n\
          header         x-a: c\n\
@@ -266,4 +269,17 @@ fn empty_text_is_how_a_template_says_nothing() {
 fn a_prefix_of_the_root_is_none() {
     let config = config("version: 0.1\nstorage: filesystem\nhttp: {addr: ':1', prefix: /}\n");
     assert_eq!(config.http.prefix, None);
+}
+
+#[test]
+fn what_a_client_may_take_has_a_key_for_each_part_of_a_request() {
+    let config = based("http: {timeouts: {handshake: 5s, header: 30s, idle: 1h30m, read: 1ms, write: 168h}}");
+    let expected = "timeouts       handshake 5s, header 30s, idle 90m, read 1ms, write 168h\n";
+    assert!(config.to_string().contains(expected), "{config}");
+    assert_eq!(config.warnings, [""; 0]);
+
+    let variables = [("REGISTRY_HTTP_TIMEOUTS_IDLE".to_owned(), "15m".to_owned())];
+    let text = Source::BuiltIn.read().unwrap();
+    let config = Config::parse(Source::BuiltIn, &text, &variables, UnknownKeys::Refuse).unwrap();
+    assert_eq!(config.http.timeouts.idle, Duration::from_mins(15));
 }
