@@ -103,7 +103,13 @@ impl Client {
     /// A connection for HTTP/2.
     pub async fn http2(&self, server: &Server) -> Http2 {
         let stream = self.handshake(server, &["h2"]).await.unwrap();
-        Http2::over(stream).await
+        Http2::over(stream, None).await
+    }
+
+    /// A connection for HTTP/2 on which the server may send so many bytes of a response before the client has read them.
+    pub async fn http2_with_window(&self, server: &Server, window_bytes: u32) -> Http2 {
+        let stream = self.handshake(server, &["h2"]).await.unwrap();
+        Http2::over(stream, Some(window_bytes)).await
     }
 
     /// What the server agrees to with a client that knows these protocols.

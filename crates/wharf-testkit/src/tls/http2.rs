@@ -2,7 +2,7 @@
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -30,9 +30,14 @@ pub struct Answering {
 // === impl Http2 ===
 
 impl Http2 {
+    /// A connection; `window_bytes` is what the server may send on a stream before the client has read it.
     #[expect(clippy::disallowed_methods, reason = "the task ends with the connection")]
-    pub(super) async fn over(stream: TlsStream<TcpStream>) -> Self {
-        let shaking = handshake(TokioExecutor::new(), TokioIo::new(stream));
+    pub(super) async fn over(stream: TlsStream<TcpStream>, window_bytes: Option<u32>) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        if let Some(window_bytes) = window_bytes {
+            builder.initial_stream_window_size(window_bytes);
+        }
+        let shaking = builder.handshake(TokioIo::new(stream));
         let (sender, connection) = within("the settings of HTTP/2", shaking).await.unwrap();
         Self { sender, driver: tokio::spawn(connection) }
     }
