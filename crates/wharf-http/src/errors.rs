@@ -95,6 +95,13 @@ impl ApiError {
             .detail(format!("a manifest may be {limit} bytes long"))
     }
 
+    /// The response is in memory, and more of them than may be wait to be sent.
+    pub(crate) fn no_room_for_response() -> Self {
+        Self::new(ErrorCode::Unavailable)
+            .message("too many responses wait for clients that do not read them, try again later")
+            .header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+    }
+
     /// What is wrong in the first place, for the log.
     pub(crate) fn first(&self) -> Option<&ErrorEntry> {
         self.entries.first()

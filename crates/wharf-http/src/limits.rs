@@ -65,7 +65,8 @@ pub struct Limits {
     /// Connections open at once. The next one waits in the kernel's queue.
     pub connections: usize,
     /// Connections open at once from one address (of IPv6: one /64). The next one is closed at once. Does not count for
-    /// proxies that the operator has named, nor for Unix sockets.
+    /// proxies that the operator has named, nor for Unix sockets. A /48 of IPv6 has half of all, or what one address has if
+    /// that is more; so it is with every limit for an address.
     pub connections_per_address: usize,
     /// How long a client may take to agree with us on TLS, from the opening of its connection.
     pub handshake_timeout: Duration,
@@ -77,8 +78,8 @@ pub struct Limits {
     pub body_idle_timeout: Duration,
     /// How long a client may refuse to take any more of a response: of a connection, or of a stream of HTTP/2.
     pub write_idle_timeout: Duration,
-    /// Bytes read for responses and not yet sent, of all connections. Beyond it files are read in blocks of 16 KiB, which
-    /// are not counted.
+    /// Bytes of responses in memory, of all connections. Beyond it a connection may have one frame of 16 KiB and one short
+    /// response; what it is to send besides waits, or is answered 503 if it is in memory already.
     pub sending_bytes: usize,
     /// The same for the connections of one address (of IPv6: one /64), but not of a proxy that the operator has named.
     pub sending_bytes_per_address: usize,

@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::connections::{Connections, OpenConnection};
 use crate::listener::{Connection, Listener};
 use crate::sending::SendingBody;
-use crate::service::{Remote, Service, Tls};
+use crate::service::{Remote, Service, Tls, Via};
 use crate::stall::Stall;
 use crate::streams::StreamExecutor;
 use crate::tls::{Secured, TlsSource};
@@ -78,8 +78,8 @@ pub async fn serve(
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(service.limits().connections));
     let stopping = CancellationToken::new();
-    let sending = Arc::clone(service.sending_budget());
-    let open = Connections::new(service.limits(), service.trusted_proxies().clone(), sending);
+    let account = Arc::clone(service.account());
+    let open = Connections::new(service.limits(), service.trusted_proxies().clone(), account);
     let place = Place { service: &service, open: &open, graceful: &graceful, stopping: &stopping };
     tokio::select! {
         () = stop => {}
@@ -238,8 +238,9 @@ impl Seat {
                 request.extensions_mut().insert(tls.clone());
             }
             async move {
-                let response = service.respond(request).await;
-                Ok::<_, Infallible>(response.map(|body| SendingBody::new(body, busy, share)))
+                let via = Via { share: &share };
+                let (response, permit) = service.respond_via(Some(via), request).await;
+                Ok::<_, Infallible>(response.map(|body| SendingBody::new(body, permit, busy, share)))
             }
         });
         match protocol {

@@ -16,6 +16,7 @@ use wharf_auth::{Authorizer, ClientCertificate, Sender};
 use wharf_core::{BoxError, Cause, Registry};
 use wharf_oci::{ErrorCode, Route, RouteError};
 
+use crate::accounts::Account;
 use crate::addresses::{Reached, TrustedProxies};
 use crate::asked::Asked;
 use crate::body::Body;
@@ -30,7 +31,7 @@ use crate::origin::{origin, unverified};
 use crate::request_body::RequestBody;
 use crate::request_id;
 use crate::respond::{self, SetHeader};
-use crate::sending::SendingBudget;
+use crate::sending::{Permit, SendingShare};
 
 /// A registry as a service: takes HTTP requests, gives HTTP responses. Cheap to clone.
 ///
@@ -43,8 +44,14 @@ struct Inner {
     registry: Registry,
     authorizer: Arc<dyn Authorizer>,
     options: Options,
-    sending: Arc<SendingBudget>,
+    account: Arc<Account>,
     bodies: Arc<BodyBudget>,
+}
+
+/// The connection of ours that a request has come by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Via<'a> {
+    pub(crate) share: &'a Arc<SendingShare>,
 }
 
 /// Who is at the other end of the connection; a server puts it into the request's extensions for the access log.
@@ -61,9 +68,9 @@ pub struct Tls {
 impl Service {
     /// The registry behind an authorizer.
     pub fn new(registry: Registry, authorizer: Arc<dyn Authorizer>, options: Options) -> Self {
-        let sending = Arc::new(SendingBudget::new(&options.limits));
+        let account = Arc::new(Account::of_process(&options.limits));
         let bodies = Arc::new(BodyBudget::new(&options.limits));
-        Self(Arc::new(Inner { registry, authorizer, options, sending, bodies }))
+        Self(Arc::new(Inner { registry, authorizer, options, account, bodies }))
     }
 
     /// The registry that is served.
@@ -80,9 +87,9 @@ impl Service {
         &self.0.options.addresses.trusted
     }
 
-    /// What responses have read and not yet sent, on all connections of all listeners.
-    pub(crate) fn sending_budget(&self) -> &Arc<SendingBudget> {
-        &self.0.sending
+    /// What is taken on all connections of all listeners.
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        &self.0.account
     }
 
     pub(crate) fn speaks_h2c(&self) -> bool {
@@ -91,6 +98,19 @@ impl Service {
 
     /// Answers one request.
     pub async fn respond<B>(&self, request: Request<B>) -> Response<LoggedBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        self.respond_via(None, request).await.0
+    }
+
+    /// Answers one request, and counts what of the answer is in memory for the connection that it goes out by.
+    pub(crate) async fn respond_via<B>(
+        &self,
+        via: Option<Via<'_>>,
+        request: Request<B>,
+    ) -> (Response<LoggedBody>, Option<Permit>)
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -119,13 +139,15 @@ impl Service {
                 error.into_response(|| addresses.here(Reached::by(&head)))
             }
         };
-        if response.is_incomplete() {
-            let error = ApiError::new(ErrorCode::Unknown);
+        let kept = keep(via, &head, &response);
+        let replaced = if response.is_incomplete() { Err(ApiError::new(ErrorCode::Unknown)) } else { kept };
+        let permit = replaced.unwrap_or_else(|error| {
             if let Some(details) = record.details() {
                 details.error(&error);
             }
             response = error.into_response(String::new);
-        }
+            None
+        });
         self.finish(&head, &mut response);
         // Over HTTP/1 hyper leaves it out by itself; over HTTP/2 a client would take it for a broken protocol.
         if head.method == Method::HEAD {
@@ -135,7 +157,7 @@ impl Service {
             details.response(response.headers());
         }
         let status = response.status();
-        response.map(|body| record.follow(status, body))
+        (response.map(|body| record.follow(status, body)), permit)
     }
 
     async fn answer(
@@ -196,6 +218,17 @@ impl Service {
         options.addresses.localize(Reached::by(head), response.headers_mut());
         response.headers_mut().insert(respond::API_VERSION, HeaderValue::from_static("registry/2.0"));
         options.headers.add(&head.headers, response.headers_mut());
+    }
+}
+
+/// Counts what of a response is in memory; an error if there is no room for it.
+fn keep(via: Option<Via<'_>>, head: &Parts, response: &Response<Body>) -> Result<Option<Permit>, ApiError> {
+    let bytes = if head.method == Method::HEAD { 0 } else { response.body().buffered_bytes() };
+    match via {
+        Some(via) if bytes > 0 => {
+            via.share.try_keep(bytes).map(Some).ok_or_else(ApiError::no_room_for_response)
+        }
+        Some(_) | None => Ok(None),
     }
 }
 
