@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ipnet::{IpNet, Ipv6Net};
 
@@ -16,7 +17,31 @@ use crate::sending::SendingRoom;
 pub(crate) struct Account {
     /// Bytes of responses that are in memory.
     pub(crate) sending: SendingRoom,
+    /// Blobs on their way in or out; each has a file or a connection to a store open.
+    transfers: Counter,
     above: Option<Arc<Account>>,
+}
+
+/// A number with a limit.
+#[derive(Debug)]
+struct Counter {
+    taken: AtomicUsize,
+    limit: usize,
+}
+
+/// A blob on its way in or out, counted until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Transfer(Arc<Account>);
+
+/// Too many blobs are on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TooManyTransfers {
+    /// Of all clients.
+    #[error("{0} blobs are being transferred, which is the limit of this registry")]
+    OfAll(usize),
+    /// Of one address, or of one /48.
+    #[error("{0} blobs are being transferred to and from this client's address, which is its limit")]
+    OfAddress(usize),
 }
 
 // === impl Account ===
@@ -24,18 +49,27 @@ pub(crate) struct Account {
 impl Account {
     /// That of the process.
     pub(crate) fn of_process(limits: &Limits) -> Self {
-        Self { sending: SendingRoom::new(limits.sending_bytes), above: None }
+        Self {
+            sending: SendingRoom::new(limits.sending_bytes),
+            transfers: Counter::new(limits.transfers),
+            above: None,
+        }
     }
 
     /// That of one IPv4 address or one /64.
     pub(crate) fn of_address(limits: &Limits, above: Arc<Self>) -> Self {
-        Self { sending: SendingRoom::new(limits.sending_bytes_per_address), above: Some(above) }
+        Self {
+            sending: SendingRoom::new(limits.sending_bytes_per_address),
+            transfers: Counter::new(limits.transfers_per_address),
+            above: Some(above),
+        }
     }
 
     /// That of one /48: half of what all have.
     pub(crate) fn of_site(limits: &Limits, above: Arc<Self>) -> Self {
         Self {
             sending: SendingRoom::new(of_site(limits.sending_bytes, limits.sending_bytes_per_address)),
+            transfers: Counter::new(of_site(limits.transfers, limits.transfers_per_address)),
             above: Some(above),
         }
     }
@@ -43,6 +77,54 @@ impl Account {
     /// This account and all above it.
     pub(crate) fn chain(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |account| account.above.as_deref())
+    }
+
+    /// Counts a blob that is going to be sent or received; an error if there are as many as may be.
+    pub(crate) fn begin_transfer(self: &Arc<Self>) -> Result<Transfer, TooManyTransfers> {
+        for (index, account) in self.chain().enumerate() {
+            if account.transfers.try_add(1) {
+                continue;
+            }
+            for below in self.chain().take(index) {
+                below.transfers.subtract(1);
+            }
+            let limit = account.transfers.limit;
+            return Err(match account.above {
+                None => TooManyTransfers::OfAll(limit),
+                Some(_) => TooManyTransfers::OfAddress(limit),
+            });
+        }
+        Ok(Transfer(Arc::clone(self)))
+    }
+}
+
+// === impl Counter ===
+
+impl Counter {
+    fn new(limit: usize) -> Self {
+        Self { taken: AtomicUsize::new(0), limit }
+    }
+
+    #[cfg(test)]
+    fn left(&self) -> usize {
+        self.limit.saturating_sub(self.taken.load(Ordering::Relaxed))
+    }
+
+    fn try_add(&self, count: usize) -> bool {
+        let added = |taken: usize| taken.checked_add(count).filter(|taken| *taken <= self.limit);
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, added).is_ok()
+    }
+
+    fn subtract(&self, count: usize) {
+        self.taken.fetch_sub(count, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        for account in self.0.chain() {
+            account.transfers.subtract(1);
+        }
     }
 }
 
@@ -66,6 +148,31 @@ pub(crate) fn networks(address: IpAddr) -> (IpNet, Option<IpNet>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn account(limits: &Limits) -> (Arc<Account>, Arc<Account>) {
+        let process = Arc::new(Account::of_process(limits));
+        (Arc::new(Account::of_address(limits, Arc::clone(&process))), process)
+    }
+
+    #[test]
+    fn an_address_transfers_its_share_of_blobs_and_all_together_no_more_than_the_limit() {
+        let limits = Limits { transfers: 3, transfers_per_address: 2, ..Limits::default() };
+        let (one, process) = account(&limits);
+        let other = Arc::new(Account::of_address(&limits, Arc::clone(&process)));
+        let first = [one.begin_transfer().unwrap(), one.begin_transfer().unwrap()];
+        assert_eq!(one.begin_transfer().unwrap_err(), TooManyTransfers::OfAddress(2));
+        let second = other.begin_transfer().unwrap();
+        assert_eq!(other.begin_transfer().unwrap_err(), TooManyTransfers::OfAll(3));
+        drop(first);
+        // What was refused has left nothing counted.
+        let again = [other.begin_transfer().unwrap(), one.begin_transfer().unwrap()];
+        drop((second, again));
+        assert!(
+            one.chain()
+                .chain(other.chain())
+                .all(|account| account.transfers.left() == account.transfers.limit)
+        );
+    }
 
     #[test]
     fn an_address_is_counted_under_its_64_and_its_48() {

@@ -9,6 +9,8 @@ use futures_util::Stream;
 use http_body::{Frame, SizeHint};
 use wharf_core::{BlobBody, BoxError, ByteStream, FileRegion};
 
+use crate::accounts::Transfer;
+
 /// No frame is longer, whatever its source: one frame is one system call on a reactor thread, and a longer one holds up
 /// every request beside it.
 const FRAME_BYTES: usize = 1024 * 1024;
@@ -31,6 +33,8 @@ pub struct Body {
     remaining: Option<u64>,
     /// Bytes since the reactor looked around.
     turn: usize,
+    /// The place of a blob among those that are on their way.
+    transfer: Option<Transfer>,
 }
 
 #[derive(Default)]
@@ -71,6 +75,12 @@ impl Body {
             }
             BlobBody::Stream(stream) => Self::stream(stream, Some(length)),
         }
+    }
+
+    /// Counts as a blob on its way until it is dropped.
+    pub(crate) fn counted(mut self, transfer: Transfer) -> Self {
+        self.transfer = Some(transfer);
+        self
     }
 
     /// How much memory the next frame takes that is not taken yet; `None` where it takes none.

@@ -7,6 +7,7 @@ use wharf_auth::{Challenge, IssueError, Refusal};
 use wharf_core::Error as CoreError;
 use wharf_oci::{Digest, ErrorBody, ErrorCode, ErrorEntry, Reference, RouteError, UploadRange, upload_path};
 
+use crate::accounts::TooManyTransfers;
 use crate::asked::Asked;
 use crate::body::Body;
 use crate::request_body::BodyError;
@@ -166,6 +167,12 @@ impl From<Refusal> for ApiError {
                 Self::new(ErrorCode::Unavailable).header(RETRY_AFTER, RETRY_AFTER_SECONDS)
             }
         }
+    }
+}
+
+impl From<TooManyTransfers> for ApiError {
+    fn from(error: TooManyTransfers) -> Self {
+        Self::new(ErrorCode::Unavailable).message(&error.to_string()).header(RETRY_AFTER, RETRY_AFTER_SECONDS)
     }
 }
 

@@ -68,6 +68,10 @@ pub struct Limits {
     /// proxies that the operator has named, nor for Unix sockets. A /48 of IPv6 has half of all, or what one address has if
     /// that is more; so it is with every limit for an address.
     pub connections_per_address: usize,
+    /// Blobs on their way in and out at once, each of which has a file open. The next one is answered 503.
+    pub transfers: usize,
+    /// The same for the connections of one address.
+    pub transfers_per_address: usize,
     /// How long a client may take to agree with us on TLS, from the opening of its connection.
     pub handshake_timeout: Duration,
     /// How long a connection may take to send a request's head, from its opening or from the response before.
@@ -107,6 +111,8 @@ impl Default for Limits {
             range_headings_bytes: 64 * 1024,
             connections: 16_384,
             connections_per_address: 16_384 / 4,
+            transfers: 65_536,
+            transfers_per_address: 65_536 / 4,
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(75),
             crowded_head_timeout: Duration::from_secs(5),

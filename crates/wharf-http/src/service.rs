@@ -125,7 +125,7 @@ impl Service {
         let body = RequestBody::new(body, BodyAccount { budget: Arc::clone(&self.0.bodies), address });
         let left = body.handle();
 
-        let mut response = match self.answer(&head, address, &body, request_id, &mut record).await {
+        let mut response = match self.answer(via, &head, address, &body, request_id, &mut record).await {
             Ok(response) => response,
             Err(error) => {
                 drop(body);
@@ -162,6 +162,7 @@ impl Service {
 
     async fn answer(
         &self,
+        via: Option<Via<'_>>,
         head: &Parts,
         address: Option<IpAddr>,
         body: &RequestBody,
@@ -201,6 +202,7 @@ impl Service {
             registry: &inner.registry,
             authorizer: &*inner.authorizer,
             limits: &inner.options.limits,
+            account: via.map_or(&inner.account, |via| via.share.account()),
             head,
             caller,
             cause,

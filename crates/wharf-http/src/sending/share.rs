@@ -97,6 +97,11 @@ impl SendingShare {
         }
     }
 
+    /// Of whose account it is a part.
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
     /// Room for a response that is in memory already, if there is any; alone it may be of any length.
     ///
     /// The limit of the connection does not count here: it would refuse what its client is about to read.
