@@ -19,6 +19,8 @@ pub(crate) struct Account {
     pub(crate) sending: SendingRoom,
     /// Blobs on their way in or out; each has a file or a connection to a store open.
     transfers: Counter,
+    /// Bytes that clients of HTTP/2 may send before they are read.
+    windows: Counter,
     above: Option<Arc<Account>>,
 }
 
@@ -44,6 +46,27 @@ pub(crate) enum TooManyTransfers {
     OfAddress(usize),
 }
 
+/// The receive window of a connection of HTTP/2, counted until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Window {
+    account: Arc<Account>,
+    counted: usize,
+    /// What the client may send before it is read.
+    pub(crate) bytes: u32,
+}
+
+/// The largest receive window: the round trip of a slow link times its bandwidth.
+const WINDOW_BYTES: usize = 4 * 1024 * 1024;
+
+/// The smallest, which every connection has without being counted: what a client assumes before we say anything.
+const LEAST_WINDOW_BYTES: usize = 64 * 1024 - 1;
+
+/// A window takes no more of what the process has left than one part in so many, so that it gets scarce by degrees.
+const WINDOWS_OF_ALL: usize = 64;
+
+/// The same of what an address or a /48 has left.
+const WINDOWS_OF_ADDRESS: usize = 8;
+
 // === impl Account ===
 
 impl Account {
@@ -52,6 +75,7 @@ impl Account {
         Self {
             sending: SendingRoom::new(limits.sending_bytes),
             transfers: Counter::new(limits.transfers),
+            windows: Counter::new(limits.window_bytes),
             above: None,
         }
     }
@@ -61,6 +85,7 @@ impl Account {
         Self {
             sending: SendingRoom::new(limits.sending_bytes_per_address),
             transfers: Counter::new(limits.transfers_per_address),
+            windows: Counter::new(limits.window_bytes_per_address),
             above: Some(above),
         }
     }
@@ -70,6 +95,7 @@ impl Account {
         Self {
             sending: SendingRoom::new(of_site(limits.sending_bytes, limits.sending_bytes_per_address)),
             transfers: Counter::new(of_site(limits.transfers, limits.transfers_per_address)),
+            windows: Counter::new(of_site(limits.window_bytes, limits.window_bytes_per_address)),
             above: Some(above),
         }
     }
@@ -96,6 +122,20 @@ impl Account {
         }
         Ok(Transfer(Arc::clone(self)))
     }
+
+    /// The receive window of one more connection of HTTP/2.
+    pub(crate) fn open_window(self: &Arc<Self>) -> Window {
+        let parts =
+            |account: &Self| if account.above.is_some() { WINDOWS_OF_ADDRESS } else { WINDOWS_OF_ALL };
+        let shares = self.chain().map(|account| account.windows.left() / parts(account));
+        let wanted = shares.fold(WINDOW_BYTES, usize::min);
+        let (bytes, counted) =
+            if wanted > LEAST_WINDOW_BYTES { (wanted, wanted) } else { (LEAST_WINDOW_BYTES, 0) };
+        for account in self.chain() {
+            account.windows.add(counted);
+        }
+        Window { account: Arc::clone(self), counted, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) }
+    }
 }
 
 // === impl Counter ===
@@ -105,7 +145,6 @@ impl Counter {
         Self { taken: AtomicUsize::new(0), limit }
     }
 
-    #[cfg(test)]
     fn left(&self) -> usize {
         self.limit.saturating_sub(self.taken.load(Ordering::Relaxed))
     }
@@ -113,6 +152,10 @@ impl Counter {
     fn try_add(&self, count: usize) -> bool {
         let added = |taken: usize| taken.checked_add(count).filter(|taken| *taken <= self.limit);
         self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, added).is_ok()
+    }
+
+    fn add(&self, count: usize) {
+        self.taken.fetch_add(count, Ordering::Relaxed);
     }
 
     fn subtract(&self, count: usize) {
@@ -124,6 +167,14 @@ impl Drop for Transfer {
     fn drop(&mut self) {
         for account in self.0.chain() {
             account.transfers.subtract(1);
+        }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        for account in self.account.chain() {
+            account.windows.subtract(self.counted);
         }
     }
 }
@@ -172,6 +223,22 @@ mod tests {
                 .chain(other.chain())
                 .all(|account| account.transfers.left() == account.transfers.limit)
         );
+    }
+
+    #[test]
+    fn receive_windows_come_to_no_more_than_their_limits_beyond_the_least() {
+        let limits =
+            Limits { window_bytes: 64 << 20, window_bytes_per_address: 16 << 20, ..Limits::default() };
+        let (one, process) = account(&limits);
+        let windows: Vec<_> = (0..1000).map(|_| one.open_window()).collect();
+        assert_eq!(windows[0].bytes, 1 << 20, "a 64th of all");
+        assert_eq!(windows[999].bytes as usize, LEAST_WINDOW_BYTES);
+        let counted: usize = windows.iter().map(|window| window.counted).sum();
+        assert!(counted <= limits.window_bytes_per_address);
+        let other = Arc::new(Account::of_address(&limits, process));
+        assert!(other.open_window().bytes > 512 << 10, "another address has its own");
+        drop(windows);
+        assert_eq!(one.open_window().bytes, 1 << 20);
     }
 
     #[test]

@@ -72,6 +72,10 @@ pub struct Limits {
     pub transfers: usize,
     /// The same for the connections of one address.
     pub transfers_per_address: usize,
+    /// Bytes that clients of HTTP/2 may send before they are read, beyond the 64 KiB that every connection has.
+    pub window_bytes: usize,
+    /// The same for the connections of one address.
+    pub window_bytes_per_address: usize,
     /// How long a client may take to agree with us on TLS, from the opening of its connection.
     pub handshake_timeout: Duration,
     /// How long a connection may take to send a request's head, from its opening or from the response before.
@@ -113,6 +117,8 @@ impl Default for Limits {
             connections_per_address: 16_384 / 4,
             transfers: 65_536,
             transfers_per_address: 65_536 / 4,
+            window_bytes: 512 * MIB,
+            window_bytes_per_address: 64 * MIB,
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(75),
             crowded_head_timeout: Duration::from_secs(5),

@@ -18,7 +18,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::accounts::Window;
 use crate::connections::{Connections, OpenConnection};
+use crate::limits::Limits;
 use crate::listener::{Connection, Listener};
 use crate::sending::SendingBody;
 use crate::service::{Remote, Service, Tls, Via};
@@ -36,10 +38,6 @@ const ROOM_INTERVAL: Duration = Duration::from_secs(1);
 /// The longest head of a request, and what is read or waits to be sent at once over HTTP/1: twice the longest token that
 /// clients send.
 const H1_BUFFER_BYTES: usize = 128 * 1024;
-
-/// What a client may send on a stream, and on a connection, before we have taken any of it: the round trip of a slow
-/// link times its bandwidth, which hyper's default falls short of.
-const H2_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 
 /// What waits to be sent on a stream: one block of a file.
 const H2_SEND_BYTES: usize = 256 * 1024;
@@ -251,11 +249,13 @@ impl Seat {
                 watch(watcher, http1.serve_connection(io, handler), &open, remote).await;
             }
             Protocol::Http2 => {
-                let builder = both(head_timeout, limits.write_idle_timeout).http2_only();
+                let window = open.sending().account().open_window();
+                let builder = both(head_timeout, &limits, &window).http2_only();
                 watch(watcher, builder.serve_connection(io, handler).into_owned(), &open, remote).await;
             }
             Protocol::Either => {
-                let builder = both(head_timeout, limits.write_idle_timeout);
+                let window = open.sending().account().open_window();
+                let builder = both(head_timeout, &limits, &window);
                 watch(watcher, builder.serve_connection(io, handler).into_owned(), &open, remote).await;
             }
         }
@@ -264,8 +264,8 @@ impl Seat {
 }
 
 /// HTTP/1 and, for clients that begin with it, HTTP/2.
-fn both(head_timeout: Duration, write_idle_timeout: Duration) -> auto::Builder<StreamExecutor> {
-    let mut builder = auto::Builder::new(StreamExecutor { idle_timeout: write_idle_timeout });
+fn both(head_timeout: Duration, limits: &Limits, window: &Window) -> auto::Builder<StreamExecutor> {
+    let mut builder = auto::Builder::new(StreamExecutor { idle_timeout: limits.write_idle_timeout });
     // As the registry we succeed writes them, for scripts that compare letters.
     let mut http1 = builder.http1();
     http1.timer(TokioTimer::new()).header_read_timeout(head_timeout);
@@ -273,7 +273,7 @@ fn both(head_timeout: Duration, write_idle_timeout: Duration) -> auto::Builder<S
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new());
     http2.keep_alive_interval(head_timeout).keep_alive_timeout(H2_PING_TIMEOUT);
-    http2.initial_stream_window_size(H2_WINDOW_BYTES).initial_connection_window_size(H2_WINDOW_BYTES);
+    http2.initial_stream_window_size(window.bytes).initial_connection_window_size(window.bytes);
     http2.max_send_buf_size(H2_SEND_BYTES).max_concurrent_streams(H2_STREAMS);
     builder
 }
