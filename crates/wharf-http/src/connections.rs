@@ -99,6 +99,10 @@ pub(crate) struct OpenConnection {
 #[derive(Debug)]
 pub(crate) struct Busy(Arc<Open>);
 
+/// While it lives the request does not count as one that is being answered.
+#[derive(Debug)]
+pub(crate) struct Pause<'a>(&'a Busy);
+
 // === impl Connections ===
 
 impl Connections {
@@ -333,6 +337,13 @@ impl Drop for OpenConnection {
 // === impl Busy ===
 
 impl Busy {
+    /// The request waits for its client before it is known who that is: the connection counts as idle, as far as this
+    /// request goes, until what this gives is dropped.
+    pub(crate) fn pause(&self) -> Pause<'_> {
+        self.0.end();
+        Pause(self)
+    }
+
     fn begin(open: &Arc<Open>) -> Self {
         open.begin();
         Self(Arc::clone(open))
@@ -348,6 +359,12 @@ impl Clone for Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.end();
+    }
+}
+
+impl Drop for Pause<'_> {
+    fn drop(&mut self) {
+        self.0.0.begin();
     }
 }
 
@@ -450,6 +467,24 @@ mod tests {
         let busy = open[0].busy();
         assert!(!is_closed(&open[0]));
         drop(busy);
+        assert!(!is_closed(&open[0]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_waits_for_its_client_keeps_its_connection_no_longer_than_an_idle_one() {
+        let all = connections(10, 10, TrustedProxies::All);
+        let mut open = vec![all.admit(address("192.0.2.1")).unwrap()];
+        let busy = open[0].busy();
+        let other = open[0].busy();
+        let pause = busy.pause();
+        open.extend((0..9).map(|_| all.admit(address("192.0.2.1")).unwrap()));
+        assert!(!is_closed(&open[0]), "another request of it is being answered");
+        drop(other);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        drop(open.drain(1..));
+        open.extend((0..9).map(|_| all.admit(address("192.0.2.1")).unwrap()));
+        assert!(is_closed(&open[0]));
+        drop(pause);
         assert!(!is_closed(&open[0]));
     }
 

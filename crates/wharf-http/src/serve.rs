@@ -236,7 +236,7 @@ impl Seat {
                 request.extensions_mut().insert(tls.clone());
             }
             async move {
-                let via = Via { share: &share };
+                let via = Via { share: &share, busy: &busy };
                 let (response, permit) = service.respond_via(Some(via), request).await;
                 Ok::<_, Infallible>(response.map(|body| SendingBody::new(body, permit, busy, share)))
             }

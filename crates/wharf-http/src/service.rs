@@ -21,6 +21,7 @@ use crate::addresses::{Reached, TrustedProxies};
 use crate::asked::Asked;
 use crate::body::Body;
 use crate::body_budget::{BodyAccount, BodyBudget};
+use crate::connections::Busy;
 use crate::context::Cx;
 use crate::dispatch::dispatch;
 use crate::errors::ApiError;
@@ -52,6 +53,7 @@ struct Inner {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Via<'a> {
     pub(crate) share: &'a Arc<SendingShare>,
+    pub(crate) busy: &'a Busy,
 }
 
 /// Who is at the other end of the connection; a server puts it into the request's extensions for the access log.
@@ -181,7 +183,8 @@ impl Service {
         if let Some(issuer) = &inner.options.token_issuer
             && path == token::PATH
         {
-            return token::answer(&**issuer, head, body, sender, &inner.options.limits, record).await;
+            let busy = via.map(|via| via.busy);
+            return token::answer(&**issuer, head, body, busy, sender, &inner.options.limits, record).await;
         }
         let route = Route::parse(head.method.as_str(), path, head.uri.query())?;
         if let Some(details) = record.details() {
