@@ -68,6 +68,8 @@ pub struct Limits {
     /// proxies that the operator has named, nor for Unix sockets. A /48 of IPv6 has half of all, or what one address has if
     /// that is more; so it is with every limit for an address.
     pub connections_per_address: usize,
+    /// Requests at once on one connection of HTTP/2.
+    pub streams: u32,
     /// Blobs on their way in and out at once, each of which has a file open. The next one is answered 503.
     pub transfers: usize,
     /// The same for the connections of one address.
@@ -115,6 +117,7 @@ impl Default for Limits {
             range_headings_bytes: 64 * 1024,
             connections: 16_384,
             connections_per_address: 16_384 / 4,
+            streams: 100,
             transfers: 65_536,
             transfers_per_address: 65_536 / 4,
             window_bytes: 512 * MIB,

@@ -42,9 +42,6 @@ const H1_BUFFER_BYTES: usize = 128 * 1024;
 /// What waits to be sent on a stream: one block of a file.
 const H2_SEND_BYTES: usize = 256 * 1024;
 
-/// Requests at once on one connection. Clients open another one, or wait.
-const H2_STREAMS: u32 = 100;
-
 /// How long a client may leave a ping unanswered before its HTTP/2 connection, on which nothing need ever be sent, is taken
 /// for dead.
 const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
@@ -274,7 +271,7 @@ fn both(head_timeout: Duration, limits: &Limits, window: &Window) -> auto::Build
     http2.timer(TokioTimer::new());
     http2.keep_alive_interval(head_timeout).keep_alive_timeout(H2_PING_TIMEOUT);
     http2.initial_stream_window_size(window.bytes).initial_connection_window_size(window.bytes);
-    http2.max_send_buf_size(H2_SEND_BYTES).max_concurrent_streams(H2_STREAMS);
+    http2.max_send_buf_size(H2_SEND_BYTES).max_concurrent_streams(limits.streams);
     builder
 }
 

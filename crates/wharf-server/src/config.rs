@@ -98,6 +98,19 @@ pub struct HttpConfig {
     pub tls: Option<TlsConfig>,
     /// How long requests may go on after a signal to stop (`http.draintimeout`).
     pub drain_timeout: Duration,
+    /// How much clients may open (`http.limits`).
+    pub limits: HttpLimits,
+}
+
+/// How much clients may open. The process may have too few open files for it: then it is less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Connections at once (`http.limits.connections`).
+    pub connections: usize,
+    /// Connections at once from one address (`http.limits.connectionsperaddress`); a quarter of all where it is not set.
+    pub connections_per_address: usize,
+    /// Requests at once on one connection of HTTP/2 (`http.limits.streams`).
+    pub streams: u32,
 }
 
 /// Where a secret is.

@@ -7,7 +7,7 @@ use wharf_core::{BlobSizes, Missing, Options, Registry, UrlRules, Validation};
 use wharf_http::{AccessLog, Addresses, ExtraHeaders, Limits, TrustedProxies};
 use wharf_store::{Grace, LayoutMetadata};
 
-use crate::config::{Config, HttpConfig, Platforms};
+use crate::config::{Config, HttpConfig, HttpLimits, Platforms};
 use crate::descriptors;
 use crate::stores::Stores;
 use crate::tls::Keeper;
@@ -91,10 +91,14 @@ fn addresses(http: &HttpConfig) -> Addresses {
 
 fn limits(config: &Config) -> Limits {
     let most = |entries: u64| usize::try_from(entries).unwrap_or(usize::MAX);
+    let HttpLimits { connections, connections_per_address, streams } = config.http.limits;
     Limits {
         tags_page: most(config.tags_max),
         catalog_page: most(config.catalog_max_entries),
         drain_timeout: config.http.drain_timeout,
+        connections,
+        connections_per_address,
+        streams,
         ..Limits::default()
     }
 }
