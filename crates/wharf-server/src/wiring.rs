@@ -9,6 +9,7 @@ use wharf_store::{Grace, LayoutMetadata};
 
 use crate::config::{Config, HttpConfig, HttpLimits, Platforms};
 use crate::descriptors;
+use crate::open_files;
 use crate::stores::Stores;
 use crate::tls::Keeper;
 
@@ -92,7 +93,7 @@ fn addresses(http: &HttpConfig) -> Addresses {
 fn limits(config: &Config) -> Limits {
     let most = |entries: u64| usize::try_from(entries).unwrap_or(usize::MAX);
     let HttpLimits { connections, connections_per_address, streams } = config.http.limits;
-    Limits {
+    let limits = Limits {
         tags_page: most(config.tags_max),
         catalog_page: most(config.catalog_max_entries),
         drain_timeout: config.http.drain_timeout,
@@ -100,5 +101,6 @@ fn limits(config: &Config) -> Limits {
         connections_per_address,
         streams,
         ..Limits::default()
-    }
+    };
+    open_files::fit(limits)
 }
