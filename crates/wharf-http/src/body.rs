@@ -9,6 +9,8 @@ use futures_util::Stream;
 use http_body::{Frame, SizeHint};
 use wharf_core::{BlobBody, BoxError, ByteStream, FileRegion};
 
+use crate::accounts::Transfer;
+
 /// No frame is longer, whatever its source: one frame is one system call on a reactor thread, and a longer one holds up
 /// every request beside it.
 const FRAME_BYTES: usize = 1024 * 1024;
@@ -17,6 +19,9 @@ const FRAME_BYTES: usize = 1024 * 1024;
 /// reactor thread with one task wakes no other, and looks for what has happened elsewhere after 61 turns of it: requests
 /// beside one fast download waited 25 ms.
 const TURN_BYTES: usize = 1024 * 1024;
+
+/// What a source that is not a file is taken to give at once, until it has.
+const STREAM_BLOCK_BYTES: usize = 16 * 1024;
 
 /// The body of a response.
 #[derive(Default)]
@@ -28,6 +33,8 @@ pub struct Body {
     remaining: Option<u64>,
     /// Bytes since the reactor looked around.
     turn: usize,
+    /// The place of a blob among those that are on their way.
+    transfer: Option<Transfer>,
 }
 
 #[derive(Default)]
@@ -35,6 +42,8 @@ enum Source {
     #[default]
     Nothing,
     File(FileRegion),
+    /// A blob that its store has in memory, and the most of it that is sent at once.
+    Bytes(Bytes, usize),
     Stream(ByteStream),
 }
 
@@ -61,23 +70,51 @@ impl Body {
             BlobBody::File(region) => {
                 Self { source: Source::File(region), remaining: Some(length), ..Self::default() }
             }
-            BlobBody::Bytes(bytes) => Self::full(bytes),
+            BlobBody::Bytes(bytes) => {
+                Self { source: Source::Bytes(bytes, FRAME_BYTES), remaining: Some(length), ..Self::default() }
+            }
             BlobBody::Stream(stream) => Self::stream(stream, Some(length)),
         }
     }
 
-    /// How many bytes the next frame is going to read of a file, if it is; see [`limit_block`](Self::limit_block).
-    pub(crate) fn next_block_bytes(&self) -> Option<usize> {
+    /// Counts as a blob on its way until it is dropped.
+    pub(crate) fn counted(mut self, transfer: Transfer) -> Self {
+        self.transfer = Some(transfer);
+        self
+    }
+
+    /// How much memory the next frame takes that is not taken yet; `None` where it takes none.
+    pub(crate) fn wanted_bytes(&self) -> Option<usize> {
         match &self.source {
-            Source::File(region) if self.carry.is_empty() => Some(region.next_block_bytes()),
-            Source::Nothing | Source::File(_) | Source::Stream(_) => None,
+            _ if !self.carry.is_empty() => None,
+            Source::Nothing => None,
+            Source::File(region) if region.remaining() == 0 => None,
+            Source::File(region) => Some(region.next_block_bytes()),
+            Source::Bytes(bytes, _) if bytes.is_empty() => None,
+            Source::Bytes(bytes, _) => Some(bytes.len().min(FRAME_BYTES)),
+            Source::Stream(_) => Some(STREAM_BLOCK_BYTES),
         }
     }
 
-    /// Has the next frame read no more than this of a file.
+    /// How much memory a frame of so many bytes takes.
+    pub(crate) fn memory_bytes(&self, frame_bytes: usize) -> usize {
+        match &self.source {
+            Source::File(_) => FileRegion::memory_bytes(frame_bytes),
+            Source::Nothing | Source::Bytes(..) | Source::Stream(_) => frame_bytes,
+        }
+    }
+
+    /// How many bytes are in memory for later frames.
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.carry.len()
+    }
+
+    /// Has the next frame take no more than this of a file or a blob in memory.
     pub(crate) fn limit_block(&mut self, bytes: usize) {
-        if let Source::File(region) = &mut self.source {
-            region.limit_block(bytes);
+        match &mut self.source {
+            Source::File(region) => region.limit_block(bytes),
+            Source::Bytes(_, most) => *most = bytes.clamp(1, FRAME_BYTES),
+            Source::Nothing | Source::Stream(_) => {}
         }
     }
 
@@ -88,6 +125,8 @@ impl Body {
         match &mut self.source {
             Source::Nothing => Poll::Ready(None),
             Source::File(region) => Pin::new(region).poll_next(cx),
+            Source::Bytes(bytes, _) if bytes.is_empty() => Poll::Ready(None),
+            Source::Bytes(bytes, most) => Poll::Ready(Some(Ok(bytes.split_to(bytes.len().min(*most))))),
             Source::Stream(stream) => stream.as_mut().poll_next(cx),
         }
     }

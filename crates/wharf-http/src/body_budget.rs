@@ -9,23 +9,27 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use ipnet::IpNet;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::connections::network;
+use crate::accounts::{networks, of_site};
 use crate::limits::Limits;
 
 /// So many addresses are entered before those without a body are taken out.
-const ADDRESSES: usize = 1024;
+const NETWORKS: usize = 1024;
 
 /// Room for the bodies of all requests.
 #[derive(Debug)]
 pub(crate) struct BodyBudget {
     all: Arc<Semaphore>,
     per_address: usize,
+    /// For a /48 of IPv6.
+    per_site: usize,
     wait: Duration,
-    /// Clients whose address is unknown have one share together: a client must not escape its own by hiding.
-    by_address: Mutex<HashMap<Option<IpAddr>, Weak<Semaphore>>>,
+    /// By address, and for IPv6 by /48 as well. Clients whose address is unknown have one share together: a client must not
+    /// escape its own by hiding.
+    by_network: Mutex<HashMap<Option<IpNet>, Weak<Semaphore>>>,
 }
 
 /// Whose room a request's body takes.
@@ -40,8 +44,8 @@ pub(crate) struct BodyAccount {
 #[derive(Debug)]
 pub(crate) struct Room {
     wait: Duration,
-    all: Taken,
-    of_address: Taken,
+    /// Of the address first: a request that waits for its own address takes nothing that others could have.
+    taken: [Option<Taken>; 3],
 }
 
 /// There was no room for so long.
@@ -67,22 +71,22 @@ impl BodyBudget {
         Self {
             all: Arc::new(Semaphore::new(limits.collected_bytes)),
             per_address: limits.collected_bytes_per_address,
+            per_site: of_site(limits.collected_bytes, limits.collected_bytes_per_address),
             wait: limits.collect_wait,
-            by_address: Mutex::default(),
+            by_network: Mutex::default(),
         }
     }
 
-    fn of_address(&self, address: Option<IpAddr>) -> Arc<Semaphore> {
-        let mut by_address = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let address = address.map(network);
-        if let Some(semaphore) = by_address.get(&address).and_then(Weak::upgrade) {
+    fn of_network(&self, network: Option<IpNet>, bytes: usize) -> Arc<Semaphore> {
+        let mut by_network = self.by_network.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(semaphore) = by_network.get(&network).and_then(Weak::upgrade) {
             return semaphore;
         }
-        if by_address.len() >= ADDRESSES && by_address.len() == by_address.capacity() {
-            by_address.retain(|_, semaphore| semaphore.strong_count() > 0);
+        if by_network.len() >= NETWORKS && by_network.len() == by_network.capacity() {
+            by_network.retain(|_, semaphore| semaphore.strong_count() > 0);
         }
-        let semaphore = Arc::new(Semaphore::new(self.per_address));
-        by_address.insert(address, Arc::downgrade(&semaphore));
+        let semaphore = Arc::new(Semaphore::new(bytes));
+        by_network.insert(network, Arc::downgrade(&semaphore));
         semaphore
     }
 }
@@ -92,8 +96,15 @@ impl BodyBudget {
 impl BodyAccount {
     /// No room yet, for a body that begins.
     pub(crate) fn open(&self) -> Room {
-        let of_address = Taken::nothing_of(self.budget.of_address(self.address));
-        Room { wait: self.budget.wait, all: Taken::nothing_of(Arc::clone(&self.budget.all)), of_address }
+        let budget = &self.budget;
+        let (address, site) = match self.address.map(networks) {
+            Some((address, site)) => (Some(address), site),
+            None => (None, None),
+        };
+        let of_address = budget.of_network(address, budget.per_address);
+        let of_site = site.map(|site| budget.of_network(Some(site), budget.per_site));
+        let taken = [Some(of_address), of_site, Some(Arc::clone(&budget.all))];
+        Room { wait: budget.wait, taken: taken.map(|from| from.map(Taken::nothing_of)) }
     }
 }
 
@@ -103,9 +114,9 @@ impl Room {
     /// Takes room for so many bytes more, waiting for it if need be.
     pub(crate) async fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let growing = async {
-            // The address first: who waits for its own address takes nothing that others could have.
-            self.of_address.grow(bytes).await;
-            self.all.grow(bytes).await;
+            for taken in self.taken.iter_mut().flatten() {
+                taken.grow(bytes).await;
+            }
         };
         timeout(self.wait, growing).await.map_err(|_| NoRoom(self.wait))
     }
@@ -173,6 +184,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_site_of_ipv6_takes_half_of_the_room_over_its_networks() {
+        let budget = budget();
+        let (mut one, mut other) =
+            (account(&budget, "2001:db8:1:1::1").open(), account(&budget, "2001:db8:1:2::1").open());
+        one.grow(30).await.unwrap();
+        assert!(other.grow(30).await.is_err());
+        account(&budget, "2001:db8:2:1::1").open().grow(30).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_body_takes_room_until_its_last_byte_is_dropped() {
         let budget = budget();
         let one = account(&budget, "192.0.2.1");
@@ -196,6 +217,6 @@ mod tests {
             };
             one.open().grow(1).await.unwrap();
         }
-        assert!(budget.by_address.lock().unwrap().len() <= 4 * ADDRESSES);
+        assert!(budget.by_network.lock().unwrap().len() <= 4 * NETWORKS);
     }
 }

@@ -5,24 +5,30 @@
 //! hardly reads ([`Traffic::slow_since`]) is treated as idle.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+use crate::accounts::{Account, networks, of_site};
 use crate::addresses::TrustedProxies;
 use crate::limits::Limits;
-use crate::sending::{SendingBudget, SendingShare};
+use crate::sending::SendingShare;
 use crate::traffic::Traffic;
 
 /// How many connections one pass over all of them finds to be closed next.
 const CANDIDATES: usize = 512;
 
-/// How often a line of the log names the address with the most connections.
+/// How often the log has a line about each of the limits.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The configuration's keys for the limits that warnings are about.
+const LIMIT_OF_ALL: &str = "http.limits.connections";
+const LIMIT_OF_ADDRESS: &str = "http.limits.connectionsperaddress";
 
 /// All open connections. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,11 +36,10 @@ pub(crate) struct Connections(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    limit: usize,
-    per_address: usize,
+    limits: Limits,
     /// Proxies: many clients have their address.
     trusted: TrustedProxies,
-    sending: Arc<SendingBudget>,
+    account: Arc<Account>,
     started: Instant,
     table: Mutex<Table>,
 }
@@ -43,19 +48,23 @@ struct Inner {
 struct Table {
     open: HashMap<u64, Arc<Open>>,
     next_id: u64,
-    by_address: HashMap<IpAddr, OfAddress>,
+    /// By address, and for IPv6 by /48 as well.
+    by_network: HashMap<IpNet, OfNetwork>,
     /// What to close next, the last first; each has to be looked up again, for it may have become busy.
     candidates: Vec<Candidate>,
-    warned: Option<Instant>,
+    warned_of_network: Option<Instant>,
+    warned_of_all: Option<Instant>,
 }
 
-/// What the connections of one address come to.
-#[derive(Debug, Default)]
-struct OfAddress {
+/// What the connections of one address or one /48 come to.
+#[derive(Debug)]
+struct OfNetwork {
     connections: usize,
-    /// Bytes read for their responses and not yet sent.
-    sending: Arc<AtomicUsize>,
+    account: Arc<Account>,
 }
+
+/// Makes an account below another one.
+type MakeAccount = fn(&Limits, Arc<Account>) -> Account;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate {
@@ -81,7 +90,8 @@ struct Open {
 pub(crate) struct OpenConnection {
     connections: Connections,
     id: u64,
-    address: Option<IpAddr>,
+    /// The networks that it is counted under: none for named proxies and Unix sockets.
+    networks: [Option<IpNet>; 2],
     open: Arc<Open>,
     sending: Arc<SendingShare>,
 }
@@ -90,36 +100,35 @@ pub(crate) struct OpenConnection {
 #[derive(Debug)]
 pub(crate) struct Busy(Arc<Open>);
 
+/// While it lives the request does not count as one that is being answered.
+#[derive(Debug)]
+pub(crate) struct Pause<'a>(&'a Busy);
+
 // === impl Connections ===
 
 impl Connections {
-    pub(crate) fn new(limits: &Limits, trusted: TrustedProxies, sending: Arc<SendingBudget>) -> Self {
-        Self(Arc::new(Inner {
-            limit: limits.connections,
-            per_address: limits.connections_per_address,
-            trusted,
-            sending,
-            started: Instant::now(),
-            table: Mutex::default(),
-        }))
+    /// None yet; `account` is that of the process.
+    pub(crate) fn new(limits: &Limits, trusted: TrustedProxies, account: Arc<Account>) -> Self {
+        let table = Mutex::default();
+        Self(Arc::new(Inner { limits: *limits, trusted, account, started: Instant::now(), table }))
     }
 
-    /// Enters a connection that was accepted; `None` if its address has as many as one may have.
+    /// Enters a connection that was accepted; `None` if its address or its /48 has as many as one may have.
     ///
     /// When nine tenths of all are taken, the connection that has been idle longest is closed for it.
     pub(crate) fn admit(&self, remote: Option<IpAddr>) -> Option<OpenConnection> {
-        let address = remote.filter(|remote| !self.0.trusted.names(*remote)).map(network);
+        let counted = remote.filter(|remote| !self.0.trusted.names(*remote)).map(networks);
+        let networks = counted.map_or([None; 2], |(address, site)| [Some(address), site]);
         let mut table = self.table();
-        let mut sending_of_address = None;
-        if let Some(address) = address {
-            let of_address = table.by_address.entry(address).or_default();
-            if of_address.connections >= self.0.per_address {
-                self.warn(&mut table, "an address has opened too many connections; more of them are closed");
+        for (network, limit) in networks.iter().zip(self.limits_of_networks()) {
+            if let Some(network) = network
+                && table.by_network.get(network).is_some_and(|of_network| of_network.connections >= limit)
+            {
+                table.warn_of_network(*network, limit);
                 return None;
             }
-            of_address.connections += 1;
-            sending_of_address = Some(Arc::clone(&of_address.sending));
         }
+        let account = self.enter(&mut table, networks);
         let id = table.next_id;
         table.next_id += 1;
         let open = Arc::new(Open::new(self.0.started));
@@ -128,14 +137,37 @@ impl Connections {
         }
         table.open.insert(id, Arc::clone(&open));
         drop(table);
-        let sending = SendingShare::new(Arc::clone(&self.0.sending), sending_of_address);
-        Some(OpenConnection { connections: self.clone(), id, address, open, sending: Arc::new(sending) })
+        let sending = SendingShare::new(account, self.0.limits.sending_bytes_per_connection);
+        Some(OpenConnection { connections: self.clone(), id, networks, open, sending: Arc::new(sending) })
+    }
+
+    /// Counts a connection under its networks, and gives the account of the smallest.
+    fn enter(&self, table: &mut Table, networks: [Option<IpNet>; 2]) -> Arc<Account> {
+        let (limits, mut account) = (&self.0.limits, Arc::clone(&self.0.account));
+        let [address, site] = networks;
+        let makers: [(_, MakeAccount); 2] = [(site, Account::of_site), (address, Account::of_address)];
+        for (network, make) in makers {
+            let Some(network) = network else { continue };
+            let of_network = table.by_network.entry(network).or_insert_with(|| OfNetwork {
+                connections: 0,
+                account: Arc::new(make(limits, Arc::clone(&account))),
+            });
+            of_network.connections += 1;
+            account = Arc::clone(&of_network.account);
+        }
+        account
+    }
+
+    /// How many connections an address may have, and a /48.
+    fn limits_of_networks(&self) -> [usize; 2] {
+        let (all, per_address) = (self.0.limits.connections, self.0.limits.connections_per_address);
+        [per_address, of_site(all, per_address)]
     }
 
     /// Closes idle connections because there is no room for another one at all.
     pub(crate) fn make_room(&self) {
         if self.slack() > 0 {
-            self.close_idle(&mut self.table(), (self.0.limit / 100).max(1));
+            self.close_idle(&mut self.table(), (self.0.limits.connections / 100).max(1));
         }
     }
 
@@ -145,17 +177,17 @@ impl Connections {
     }
 
     fn is_crowded_with(&self, open: usize) -> bool {
-        self.slack() > 0 && open > self.0.limit - self.slack()
+        self.slack() > 0 && open > self.0.limits.connections - self.slack()
     }
 
     /// The last tenth. A limit below ten has none.
     fn slack(&self) -> usize {
-        self.0.limit / 10
+        self.0.limits.connections / 10
     }
 
     /// Closes up to `count` of those that have been idle longest.
     fn close_idle(&self, table: &mut Table, mut count: usize) {
-        self.warn(table, "connections run out; those that are idle longest are closed");
+        table.warn_of_all(self.0.limits.connections);
         let mut searched = false;
         while count > 0 {
             let Some(candidate) = table.candidates.pop() else {
@@ -175,23 +207,6 @@ impl Connections {
         }
     }
 
-    fn warn(&self, table: &mut Table, problem: &str) {
-        let now = Instant::now();
-        if table.warned.is_some_and(|warned| now.duration_since(warned) < WARNING_INTERVAL) {
-            return;
-        }
-        table.warned = Some(now);
-        let most = table.by_address.iter().max_by_key(|(_, of_address)| of_address.connections);
-        tracing::warn!(
-            open = table.open.len(),
-            limit = self.0.limit,
-            limit_per_address = self.0.per_address,
-            address = most.map(|(address, _)| shown(*address)),
-            connections_of_address = most.map(|(_, of_address)| of_address.connections),
-            "{problem}; a proxy is counted as one address unless http.trustedproxies names it"
-        );
-    }
-
     fn table(&self) -> MutexGuard<'_, Table> {
         self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -200,6 +215,33 @@ impl Connections {
 // === impl Table ===
 
 impl Table {
+    fn warn_of_network(&mut self, network: IpNet, limit: usize) {
+        if !is_due(&mut self.warned_of_network) {
+            return;
+        }
+        // A /48 has half of all connections, unless one address may have more.
+        let key = if network.prefix_len() == 48 { LIMIT_OF_ALL } else { LIMIT_OF_ADDRESS };
+        tracing::warn!(
+            open = self.open.len(),
+            "a connection from {} was closed: that address has {limit}, the most it may have; {key} raises the limit",
+            shown(network)
+        );
+    }
+
+    fn warn_of_all(&mut self, limit: usize) {
+        if !is_due(&mut self.warned_of_all) {
+            return;
+        }
+        let most = self.by_network.iter().max_by_key(|(_, of_network)| of_network.connections);
+        tracing::warn!(
+            open = self.open.len(),
+            limit,
+            address = most.map(|(network, _)| shown(*network)),
+            connections_of_address = most.map(|(_, of_network)| of_network.connections),
+            "connections run out, those that are idle longest are closed; {LIMIT_OF_ALL} raises the limit"
+        );
+    }
+
     fn find_candidates(&mut self) {
         let idle = self.open.iter().filter_map(|(id, open)| {
             let idle_since = open.closable_since()?;
@@ -242,6 +284,18 @@ impl Open {
 
     fn is_closable_since(&self, since: u64) -> bool {
         self.closable_since() == Some(since) && self.close_if_idle_since.load(Ordering::Acquire) != since
+    }
+
+    fn begin(&self) {
+        if self.busy.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.traffic.begin_response();
+        }
+    }
+
+    fn end(&self) {
+        if self.busy.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.idle_since.store(self.traffic.now(), Ordering::Release);
+        }
     }
 }
 
@@ -294,11 +348,12 @@ impl Drop for OpenConnection {
     fn drop(&mut self) {
         let mut table = self.connections.table();
         table.open.remove(&self.id);
-        let Some(address) = self.address else { return };
-        if let Some(of_address) = table.by_address.get_mut(&address) {
-            of_address.connections -= 1;
-            if of_address.connections == 0 {
-                table.by_address.remove(&address);
+        for network in self.networks.into_iter().flatten() {
+            if let Some(of_network) = table.by_network.get_mut(&network) {
+                of_network.connections -= 1;
+                if of_network.connections == 0 {
+                    table.by_network.remove(&network);
+                }
             }
         }
     }
@@ -307,10 +362,15 @@ impl Drop for OpenConnection {
 // === impl Busy ===
 
 impl Busy {
+    /// The request waits for its client before it is known who that is: the connection counts as idle, as far as this
+    /// request goes, until what this gives is dropped.
+    pub(crate) fn pause(&self) -> Pause<'_> {
+        self.0.end();
+        Pause(self)
+    }
+
     fn begin(open: &Arc<Open>) -> Self {
-        if open.busy.fetch_add(1, Ordering::AcqRel) == 0 {
-            open.traffic.begin_response();
-        }
+        open.begin();
         Self(Arc::clone(open))
     }
 }
@@ -323,24 +383,30 @@ impl Clone for Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        if self.0.busy.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.idle_since.store(self.0.traffic.now(), Ordering::Release);
-        }
+        self.0.end();
     }
 }
 
-/// What one client can be taken to have: an IPv4 address, or the half of an IPv6 address that names a network.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        address @ IpAddr::V4(_) => address,
+impl Drop for Pause<'_> {
+    fn drop(&mut self) {
+        self.0.0.begin();
     }
 }
 
-fn shown(network: IpAddr) -> String {
+/// Whether a line of the log is due that is written once in [`WARNING_INTERVAL`].
+fn is_due(last: &mut Option<Instant>) -> bool {
+    let now = Instant::now();
+    let is_due = last.is_none_or(|last| now.duration_since(last) >= WARNING_INTERVAL);
+    if is_due {
+        *last = Some(now);
+    }
+    is_due
+}
+
+fn shown(network: IpNet) -> String {
     match network {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => format!("{address}/64"),
+        IpNet::V4(network) => network.addr().to_string(),
+        IpNet::V6(network) => network.to_string(),
     }
 }
 
@@ -352,7 +418,7 @@ mod tests {
 
     fn connections(limit: usize, per_address: usize, trusted: TrustedProxies) -> Connections {
         let limits = Limits { connections: limit, connections_per_address: per_address, ..Limits::default() };
-        Connections::new(&limits, trusted, Arc::new(SendingBudget::new(&limits)))
+        Connections::new(&limits, trusted, Arc::new(Account::of_process(&limits)))
     }
 
     fn address(text: &str) -> Option<IpAddr> {
@@ -381,7 +447,22 @@ mod tests {
         }
         let unix: Vec<_> = (0..5).map(|_| all.admit(None).unwrap()).collect();
         assert_eq!(all.table().open.len(), unix.len());
-        assert!(all.table().by_address.is_empty());
+        assert!(all.table().by_network.is_empty());
+    }
+
+    #[test]
+    fn a_site_of_ipv6_has_half_of_all_connections_over_its_networks() {
+        let all = connections(8, 2, TrustedProxies::All);
+        let of_site = |network: u16| all.admit(Some(format!("2001:db8:1:{network:x}::1").parse().unwrap()));
+        let open: Vec<_> = (0..4).map(|network| of_site(network).unwrap()).collect();
+        assert!(of_site(5).is_none());
+        let other = all.admit(address("2001:db8:2::1")).unwrap();
+        // What one /48 has in memory counts for all of its networks, and not for another one.
+        let held = open[0].sending().try_keep(4096).unwrap();
+        assert_eq!(open[1].sending().held(), [0, 0, 4096, 4096]);
+        assert_eq!(other.sending().held(), [0, 0, 0, 4096]);
+        drop((held, open));
+        assert!(of_site(5).is_some());
     }
 
     #[tokio::test(start_paused = true)]
@@ -451,6 +532,24 @@ mod tests {
         drop(open.busy());
         assert!(!is_over_after(619).await);
         assert!(is_over_after(1).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_waits_for_its_client_keeps_its_connection_no_longer_than_an_idle_one() {
+        let all = connections(10, 10, TrustedProxies::All);
+        let mut open = vec![all.admit(address("192.0.2.1")).unwrap()];
+        let busy = open[0].busy();
+        let other = open[0].busy();
+        let pause = busy.pause();
+        open.extend((0..9).map(|_| all.admit(address("192.0.2.1")).unwrap()));
+        assert!(!is_closed(&open[0]), "another request of it is being answered");
+        drop(other);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        drop(open.drain(1..));
+        open.extend((0..9).map(|_| all.admit(address("192.0.2.1")).unwrap()));
+        assert!(is_closed(&open[0]));
+        drop(pause);
+        assert!(!is_closed(&open[0]));
     }
 
     #[test]

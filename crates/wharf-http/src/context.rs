@@ -1,5 +1,7 @@
 //! What every handler has at hand.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use http::header::{CONTENT_RANGE, HeaderName, IF_NONE_MATCH, IF_RANGE, RANGE};
 use http::request::Parts;
@@ -10,6 +12,7 @@ use wharf_oci::{
     if_range_matches,
 };
 
+use crate::accounts::{Account, Transfer};
 use crate::errors::ApiError;
 use crate::limits::Limits;
 
@@ -18,6 +21,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) authorizer: &'a dyn Authorizer,
     pub(crate) limits: &'a Limits,
+    /// Of the client's address.
+    pub(crate) account: &'a Arc<Account>,
     pub(crate) head: &'a Parts,
     pub(crate) caller: Caller,
     pub(crate) cause: Cause,
@@ -31,6 +36,11 @@ impl Cx<'_> {
 
     pub(crate) async fn allow(&self, scope: Scope<'_>) -> Result<(), ApiError> {
         Ok(self.authorizer.allow(&self.caller, scope).await?)
+    }
+
+    /// A place for a blob on its way in or out, to be taken before anything is opened for it.
+    pub(crate) fn begin_transfer(&self) -> Result<Transfer, ApiError> {
+        Ok(self.account.begin_transfer()?)
     }
 
     /// Those of the tags that may be made and not be moved, or the refusal to write one of them.

@@ -7,6 +7,7 @@ use wharf_auth::{Challenge, IssueError, Refusal};
 use wharf_core::Error as CoreError;
 use wharf_oci::{Digest, ErrorBody, ErrorCode, ErrorEntry, Reference, RouteError, UploadRange, upload_path};
 
+use crate::accounts::TooManyTransfers;
 use crate::asked::Asked;
 use crate::body::Body;
 use crate::panics::Panicked;
@@ -106,6 +107,13 @@ impl ApiError {
             .detail(format!("a manifest may be {limit} bytes long"))
     }
 
+    /// The response is in memory, and more of them than may be wait to be sent.
+    pub(crate) fn no_room_for_response() -> Self {
+        Self::new(ErrorCode::Unavailable)
+            .message("too many responses wait for clients that do not read them, try again later")
+            .header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+    }
+
     /// What is wrong in the first place, for the log.
     pub(crate) fn first(&self) -> Option<&ErrorEntry> {
         self.entries.first()
@@ -176,6 +184,12 @@ impl From<Refusal> for ApiError {
                 Self::new(ErrorCode::Unavailable).header(RETRY_AFTER, RETRY_AFTER_SECONDS)
             }
         }
+    }
+}
+
+impl From<TooManyTransfers> for ApiError {
+    fn from(error: TooManyTransfers) -> Self {
+        Self::new(ErrorCode::Unavailable).message(&error.to_string()).header(RETRY_AFTER, RETRY_AFTER_SECONDS)
     }
 }
 

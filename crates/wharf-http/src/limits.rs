@@ -68,8 +68,19 @@ pub struct Limits {
     /// Connections open at once. The next one waits in the kernel's queue.
     pub connections: usize,
     /// Connections open at once from one address (of IPv6: one /64). The next one is closed at once. Does not count for
-    /// proxies that the operator has named, nor for Unix sockets.
+    /// proxies that the operator has named, nor for Unix sockets. A /48 of IPv6 has half of all, or what one address has if
+    /// that is more; so it is with every limit for an address.
     pub connections_per_address: usize,
+    /// Requests at once on one connection of HTTP/2.
+    pub streams: u32,
+    /// Blobs on their way in and out at once, each of which has a file open. The next one is answered 503.
+    pub transfers: usize,
+    /// The same for the connections of one address.
+    pub transfers_per_address: usize,
+    /// Bytes that clients of HTTP/2 may send before they are read, beyond the 64 KiB that every connection has.
+    pub window_bytes: usize,
+    /// The same for the connections of one address.
+    pub window_bytes_per_address: usize,
     /// How long a client may take to agree with us on TLS, from the opening of its connection (`http.timeouts.handshake`).
     pub handshake_timeout: Duration,
     /// How long a client may take to send a request's head: the first from the opening of its connection, others from their
@@ -85,8 +96,8 @@ pub struct Limits {
     /// How long a client may read no more of a response, on a connection or on a stream of HTTP/2 (`http.timeouts.write`).
     /// A proxy that buffers responses pauses for as long as its own client takes to read what was buffered.
     pub write_idle_timeout: Duration,
-    /// Bytes read for responses and not yet sent, of all connections. Beyond it files are read in blocks of 16 KiB, which
-    /// are not counted.
+    /// Bytes of responses in memory, of all connections. Beyond it a connection may have one frame of 16 KiB and one short
+    /// response; what it is to send besides waits, or is answered 503 if it is in memory already.
     pub sending_bytes: usize,
     /// The same for the connections of one address (of IPv6: one /64), but not of a proxy that the operator has named.
     pub sending_bytes_per_address: usize,
@@ -114,6 +125,11 @@ impl Default for Limits {
             range_headings_bytes: 64 * 1024,
             connections: 16_384,
             connections_per_address: 16_384 / 4,
+            streams: 100,
+            transfers: 65_536,
+            transfers_per_address: 65_536 / 4,
+            window_bytes: 512 * MIB,
+            window_bytes_per_address: 64 * MIB,
             handshake_timeout: Duration::from_secs(10),
             head_timeout: Duration::from_secs(75),
             crowded_head_timeout: Duration::from_secs(5),

@@ -148,9 +148,19 @@ impl LoggedBody {
         Self { body, record: None }
     }
 
-    /// See [`Body::next_block_bytes`].
-    pub(crate) fn next_block_bytes(&self) -> Option<usize> {
-        self.body.next_block_bytes()
+    /// See [`Body::wanted_bytes`].
+    pub(crate) fn wanted_bytes(&self) -> Option<usize> {
+        self.body.wanted_bytes()
+    }
+
+    /// See [`Body::memory_bytes`].
+    pub(crate) fn memory_bytes(&self, frame_bytes: usize) -> usize {
+        self.body.memory_bytes(frame_bytes)
+    }
+
+    /// See [`Body::buffered_bytes`].
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.body.buffered_bytes()
     }
 
     /// See [`Body::limit_block`].

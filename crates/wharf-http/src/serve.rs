@@ -18,11 +18,13 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::accounts::Window;
 use crate::connections::{Connections, OpenConnection};
 use crate::head_timer::HeadTimer;
+use crate::limits::Limits;
 use crate::listener::{Connection, Listener};
 use crate::sending::SendingBody;
-use crate::service::{Remote, Service, Tls};
+use crate::service::{Remote, Service, Tls, Via};
 use crate::stall::{Stall, StallTimes};
 use crate::streams::StreamExecutor;
 use crate::tls::{Secured, TlsSource};
@@ -38,15 +40,8 @@ const ROOM_INTERVAL: Duration = Duration::from_secs(1);
 /// clients send.
 const H1_BUFFER_BYTES: usize = 128 * 1024;
 
-/// What a client may send on a stream, and on a connection, before we have taken any of it: the round trip of a slow
-/// link times its bandwidth, which hyper's default falls short of.
-const H2_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
-
 /// What waits to be sent on a stream: one block of a file.
 const H2_SEND_BYTES: usize = 256 * 1024;
-
-/// Requests at once on one connection. Clients open another one, or wait.
-const H2_STREAMS: u32 = 100;
 
 /// How long a client may leave a ping unanswered before its HTTP/2 connection, on which nothing need ever be sent, is taken
 /// for dead.
@@ -79,8 +74,8 @@ pub async fn serve(
     let listener = listener.into();
     let limits = service.limits();
     let permits = Arc::new(Semaphore::new(limits.connections));
-    let sending = Arc::clone(service.sending_budget());
-    let open = Connections::new(limits, service.trusted_proxies().clone(), sending);
+    let account = Arc::clone(service.account());
+    let open = Connections::new(limits, service.trusted_proxies().clone(), account);
     let place = Place {
         service: &service,
         open: &open,
@@ -263,8 +258,9 @@ impl Seat {
             }
             // Boxed: the protocols move it about, and it is as large as what the longest request does.
             Box::pin(async move {
-                let response = service.respond(request).await;
-                Ok::<_, Infallible>(response.map(|body| SendingBody::new(body, busy, share)))
+                let via = Via { share: &share, busy: &busy };
+                let (response, permit) = service.respond_via(Some(via), request).await;
+                Ok::<_, Infallible>(response.map(|body| SendingBody::new(body, permit, busy, share)))
             })
         });
         // A connection that ends takes its streams with it.
@@ -280,11 +276,13 @@ impl Seat {
                 life.run(http1.serve_connection(io, handler)).await;
             }
             Protocol::Http2 => {
-                let builder = both(head_timeout, head_timer, executor).http2_only();
+                let window = open.sending().account().open_window();
+                let builder = both(head_timeout, &limits, &window, head_timer, executor).http2_only();
                 life.run(builder.serve_connection(io, handler).into_owned()).await;
             }
             Protocol::Either => {
-                let builder = both(head_timeout, head_timer, executor);
+                let window = open.sending().account().open_window();
+                let builder = both(head_timeout, &limits, &window, head_timer, executor);
                 life.run(builder.serve_connection(io, handler).into_owned()).await;
             }
         }
@@ -337,6 +335,8 @@ impl Life<'_> {
 /// HTTP/1 and, for clients that begin with it, HTTP/2.
 fn both(
     head_timeout: Duration,
+    limits: &Limits,
+    window: &Window,
     head_timer: HeadTimer,
     executor: StreamExecutor,
 ) -> auto::Builder<StreamExecutor> {
@@ -348,7 +348,7 @@ fn both(
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new());
     http2.keep_alive_interval(head_timeout).keep_alive_timeout(H2_PING_TIMEOUT);
-    http2.initial_stream_window_size(H2_WINDOW_BYTES).initial_connection_window_size(H2_WINDOW_BYTES);
-    http2.max_send_buf_size(H2_SEND_BYTES).max_concurrent_streams(H2_STREAMS);
+    http2.initial_stream_window_size(window.bytes).initial_connection_window_size(window.bytes);
+    http2.max_send_buf_size(H2_SEND_BYTES).max_concurrent_streams(limits.streams);
     builder
 }

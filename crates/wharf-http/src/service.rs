@@ -17,10 +17,12 @@ use wharf_auth::{Authorizer, ClientCertificate, Sender};
 use wharf_core::{BoxError, Cause, Registry};
 use wharf_oci::{ErrorCode, Route, RouteError};
 
+use crate::accounts::Account;
 use crate::addresses::{Reached, TrustedProxies};
 use crate::asked::Asked;
 use crate::body::Body;
 use crate::body_budget::{BodyAccount, BodyBudget};
+use crate::connections::Busy;
 use crate::context::Cx;
 use crate::dispatch::dispatch;
 use crate::errors::ApiError;
@@ -34,7 +36,7 @@ use crate::panics::catch;
 use crate::request_body::RequestBody;
 use crate::request_id;
 use crate::respond::{self, SetHeader};
-use crate::sending::SendingBudget;
+use crate::sending::{Permit, SendingShare};
 
 /// A registry as a service: takes HTTP requests, gives HTTP responses. Cheap to clone.
 ///
@@ -47,8 +49,15 @@ struct Inner {
     registry: Registry,
     authorizer: Arc<dyn Authorizer>,
     options: Options,
-    sending: Arc<SendingBudget>,
+    account: Arc<Account>,
     bodies: Arc<BodyBudget>,
+}
+
+/// The connection of ours that a request has come by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Via<'a> {
+    pub(crate) share: &'a Arc<SendingShare>,
+    pub(crate) busy: &'a Busy,
 }
 
 /// Who is at the other end of the connection; a server puts it into the request's extensions for the access log.
@@ -65,9 +74,9 @@ pub struct Tls {
 impl Service {
     /// The registry behind an authorizer.
     pub fn new(registry: Registry, authorizer: Arc<dyn Authorizer>, options: Options) -> Self {
-        let sending = Arc::new(SendingBudget::new(&options.limits));
+        let account = Arc::new(Account::of_process(&options.limits));
         let bodies = Arc::new(BodyBudget::new(&options.limits));
-        Self(Arc::new(Inner { registry, authorizer, options, sending, bodies }))
+        Self(Arc::new(Inner { registry, authorizer, options, account, bodies }))
     }
 
     /// The registry that is served.
@@ -84,9 +93,9 @@ impl Service {
         &self.0.options.addresses.trusted
     }
 
-    /// What responses have read and not yet sent, on all connections of all listeners.
-    pub(crate) fn sending_budget(&self) -> &Arc<SendingBudget> {
-        &self.0.sending
+    /// What is taken on all connections of all listeners.
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        &self.0.account
     }
 
     pub(crate) fn speaks_h2c(&self) -> bool {
@@ -95,6 +104,19 @@ impl Service {
 
     /// Answers one request.
     pub async fn respond<B>(&self, request: Request<B>) -> Response<LoggedBody>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        self.respond_via(None, request).await.0
+    }
+
+    /// Answers one request, and counts what of the answer is in memory for the connection that it goes out by.
+    pub(crate) async fn respond_via<B>(
+        &self,
+        via: Option<Via<'_>>,
+        request: Request<B>,
+    ) -> (Response<LoggedBody>, Option<Permit>)
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -111,7 +133,7 @@ impl Service {
         let body = RequestBody::new(body, BodyAccount { budget: Arc::clone(&self.0.bodies), address });
         let left = body.handle();
 
-        let answer = self.answer(&head, address, &body, Arc::clone(&request_id), &mut record);
+        let answer = self.answer(via, &head, address, &body, Arc::clone(&request_id), &mut record);
         let answered = catch(answer).instrument(span).await;
         let mut response = match answered.unwrap_or_else(|panicked| Err(panicked.into())) {
             Ok(response) => response,
@@ -128,13 +150,16 @@ impl Service {
                 error.into_response(|| addresses.here(Reached::by(&head)))
             }
         };
-        if response.is_incomplete() {
-            let error = ApiError::new(ErrorCode::Unknown).of_request(&request_id);
+        let kept = keep(via, &head, &response);
+        let replaced = if response.is_incomplete() { Err(ApiError::new(ErrorCode::Unknown)) } else { kept };
+        let permit = replaced.unwrap_or_else(|error| {
+            let error = error.of_request(&request_id);
             if let Some(details) = record.details() {
                 details.error(&error);
             }
             response = error.into_response(String::new);
-        }
+            None
+        });
         self.finish(&head, &mut response);
         // Over HTTP/1 hyper leaves it out by itself; over HTTP/2 a client would take it for a broken protocol.
         if head.method == Method::HEAD {
@@ -144,11 +169,12 @@ impl Service {
             details.response(response.headers());
         }
         let status = response.status();
-        response.map(|body| record.follow(status, body))
+        (response.map(|body| record.follow(status, body)), permit)
     }
 
     async fn answer(
         &self,
+        via: Option<Via<'_>>,
         head: &Parts,
         address: Option<IpAddr>,
         body: &RequestBody,
@@ -168,7 +194,8 @@ impl Service {
         if let Some(issuer) = &inner.options.token_issuer
             && path == token::PATH
         {
-            return token::answer(&**issuer, head, body, sender, &inner.options.limits, record).await;
+            let busy = via.map(|via| via.busy);
+            return token::answer(&**issuer, head, body, busy, sender, &inner.options.limits, record).await;
         }
         let route = Route::parse(head.method.as_str(), path, head.uri.query())?;
         if let Some(details) = record.details() {
@@ -192,6 +219,7 @@ impl Service {
             registry: &inner.registry,
             authorizer: &*inner.authorizer,
             limits: &inner.options.limits,
+            account: via.map_or(&inner.account, |via| via.share.account()),
             head,
             caller,
             cause,
@@ -209,6 +237,17 @@ impl Service {
         options.addresses.localize(Reached::by(head), response.headers_mut());
         response.headers_mut().insert(respond::API_VERSION, HeaderValue::from_static("registry/2.0"));
         options.headers.add(&head.headers, response.headers_mut());
+    }
+}
+
+/// Counts what of a response is in memory; an error if there is no room for it.
+fn keep(via: Option<Via<'_>>, head: &Parts, response: &Response<Body>) -> Result<Option<Permit>, ApiError> {
+    let bytes = if head.method == Method::HEAD { 0 } else { response.body().buffered_bytes() };
+    match via {
+        Some(via) if bytes > 0 => {
+            via.share.try_keep(bytes).map(Some).ok_or_else(ApiError::no_room_for_response)
+        }
+        Some(_) | None => Ok(None),
     }
 }
 

@@ -100,6 +100,8 @@ pub struct HttpConfig {
     pub drain_timeout: Duration,
     /// How long a client may take for each part of a request (`http.timeouts`).
     pub timeouts: Timeouts,
+    /// How much clients may open (`http.limits`).
+    pub limits: HttpLimits,
 }
 
 /// How long a client may take for each part of a request (`http.timeouts`), each from 1 ms to [`Timeouts::MAX`].
@@ -115,6 +117,17 @@ pub struct Timeouts {
     pub read: Duration,
     /// A pause in reading a response (`write`).
     pub write: Duration,
+}
+
+/// How much clients may open. The process may have too few open files for it: then it is less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Connections at once (`http.limits.connections`).
+    pub connections: usize,
+    /// Connections at once from one address (`http.limits.connectionsperaddress`); a quarter of all where it is not set.
+    pub connections_per_address: usize,
+    /// Requests at once on one connection of HTTP/2 (`http.limits.streams`).
+    pub streams: u32,
 }
 
 /// Where a secret is.

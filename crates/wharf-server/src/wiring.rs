@@ -8,8 +8,9 @@ use wharf_core::{BlobSizes, Missing, Options, Registry, UrlRules, Validation};
 use wharf_http::{AccessLog, Addresses, ExtraHeaders, Limits, PageWrites, TrustedProxies};
 use wharf_store::{Grace, LayoutMetadata};
 
-use crate::config::{Config, HttpConfig, Listen, Platforms};
+use crate::config::{Config, HttpConfig, HttpLimits, Listen, Platforms};
 use crate::descriptors;
+use crate::open_files;
 use crate::stores::Stores;
 use crate::tls::Keeper;
 
@@ -110,8 +111,9 @@ fn addresses(http: &HttpConfig) -> Addresses {
 
 fn limits(config: &Config) -> Limits {
     let most = |entries: u64| usize::try_from(entries).unwrap_or(usize::MAX);
+    let HttpLimits { connections, connections_per_address, streams } = config.http.limits;
     let timeouts = config.http.timeouts;
-    Limits {
+    let limits = Limits {
         handshake_timeout: timeouts.handshake,
         head_timeout: timeouts.header,
         idle_timeout: timeouts.idle,
@@ -120,6 +122,10 @@ fn limits(config: &Config) -> Limits {
         tags_page: most(config.tags_max),
         catalog_page: most(config.catalog_max_entries),
         drain_timeout: config.http.drain_timeout,
+        connections,
+        connections_per_address,
+        streams,
         ..Limits::default()
-    }
+    };
+    open_files::fit(limits)
 }

@@ -25,6 +25,9 @@ use crate::span::in_current_span;
 /// cache until it is sent.
 const BLOCK_BYTES: usize = 256 * 1024;
 
+/// A read of up to so many bytes is not worth a whole block.
+const SHORT_BYTES: usize = BLOCK_BYTES / 4;
+
 /// Idle block buffers kept for the next reader, process-wide: 8 MiB.
 const SPARE_BLOCKS: usize = 32;
 
@@ -75,8 +78,18 @@ impl FileRegion {
         Self { way: self.way, ..Self::new(Arc::clone(&self.file), self.offset + range.start, range.length) }
     }
 
-    /// How long the next block is going to be at most, before any limit.
+    /// How much memory the next block takes at most, before any limit.
     pub fn next_block_bytes(&self) -> usize {
+        Self::memory_bytes(self.next_bytes())
+    }
+
+    /// How much memory a block takes in which so many bytes were read: short ones have a buffer of their own, the others
+    /// one of the length of all.
+    pub fn memory_bytes(block_bytes: usize) -> usize {
+        if block_bytes <= SHORT_BYTES { block_bytes } else { BLOCK_BYTES.max(block_bytes) }
+    }
+
+    fn next_bytes(&self) -> usize {
         usize::try_from(self.remaining).unwrap_or(usize::MAX).min(BLOCK_BYTES)
     }
 
@@ -87,7 +100,7 @@ impl FileRegion {
     }
 
     fn wanted(&self) -> usize {
-        self.next_block_bytes().min(self.block_bytes)
+        self.next_bytes().min(self.block_bytes)
     }
 
     /// Reads a block on the spot; `None` if it would have to wait for the disk.
@@ -190,8 +203,7 @@ static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 impl Block {
     fn take(length: usize) -> Self {
-        // A short read is not worth a whole block.
-        if length < BLOCK_BYTES / 4 {
+        if length <= SHORT_BYTES {
             return Self { buffer: vec![0; length], length };
         }
         let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -26,6 +26,14 @@ impl Process {
         names
     }
 
+    /// Lets it open so many files and no more.
+    pub(crate) fn limit_open_files(&self, files: u64) {
+        let id = self.0.file_name().and_then(|name| name.to_str()).expect("its id");
+        let limit = format!("--nofile={files}:{files}");
+        let status = std::process::Command::new("prlimit").args(["--pid", id, &limit]).status();
+        assert!(status.expect("prlimit runs").success());
+    }
+
     /// How much memory it keeps that no file stands behind.
     pub(crate) fn anonymous_bytes(&self) -> u64 {
         self.number("status", "RssAnon:") * 1024

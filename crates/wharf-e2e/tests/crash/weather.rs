@@ -109,11 +109,42 @@ async fn a_registry_out_of_file_descriptors_gets_over_it() {
     server.stop();
 }
 
+/// Connections and downloads that nothing is read from leave files for everything else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn downloads_do_not_use_up_the_file_descriptors() {
+    let folder = Folder::new();
+    let server = Server::start_under(&["prlimit", "--nofile=128:128"], folder.root());
+    let (wire, image, blob) = (server.wire(), Image::random(1), Blob::random(2, 16 << 20));
+    let _ = push::image(&wire, "a", "v1", &image).await;
+    push::blob(&wire, "a", &blob).await;
+    // From as many addresses as it takes to use up what all have. Those beyond the limit wait in the kernel.
+    let mut unread = Vec::new();
+    for last in 2..10 {
+        for _ in 0..7 {
+            let mut connection = wire.connect_from([127, 0, 0, last].into()).await;
+            connection.begin(&wire.get(format!("/v2/a/blobs/{}", blob.digest))).await;
+            unread.push(connection);
+        }
+    }
+    for connection in &mut unread[..28] {
+        assert_eq!(connection.head().await.status, 200);
+    }
+    let open = server.process().open().len();
+    assert!((28 * 2..100).contains(&open), "{open} files are open");
+    drop(unread);
+    let answer = async || wire.get("/v2/").try_send().await.ok().filter(|answer| answer.status == 200);
+    let _ = deadline::eventually("it answers again", answer).await;
+    assert_serves(&server, "a", "v1", &image).await;
+    server.stop();
+}
+
 /// What cannot be opened for want of a file descriptor is not absent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_called_absent_for_want_of_a_file_descriptor() {
     let folder = Folder::new();
-    let server = Server::start_under(&["prlimit", "--nofile=64:64"], folder.root());
+    let server = Server::start(folder.root());
+    // After the start, at which the registry would have allowed fewer connections.
+    server.process().limit_open_files(64);
     let (wire, image) = (server.wire(), Image::random(1));
     let _ = push::image(&wire, "a", "v1", &image).await;
     let mut first = wire.connect().await;

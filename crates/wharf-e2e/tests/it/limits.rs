@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wharf_http::{Addresses, Limits, Options, TrustedProxies};
 use wharf_oci::{ErrorCode, MediaType};
-use wharf_testkit::deadline::within;
+use wharf_testkit::deadline::{eventually, within};
 use wharf_testkit::images::{Blob, Image, Manifest};
 use wharf_testkit::push;
 use wharf_testkit::registry::{ScratchRegistry, Setup};
@@ -270,6 +270,60 @@ async fn a_head_that_does_not_come_is_waited_for_less_when_connections_run_out()
     }
     // The last one: it was opened in the last tenth.
     silent.remove(9).closed().await;
+}
+
+/// Each blob on its way has a file open, of which a process has so many and no more.
+#[tokio::test]
+async fn blobs_in_transfer_are_bounded_for_an_address_and_for_all() {
+    let limits = Limits { transfers: 3, transfers_per_address: 2, ..Limits::default() };
+    let edge = Options { limits, ..Options::default() };
+    let registry = ScratchRegistry::start_with(Setup { edge, ..Setup::default() }).await;
+    // Longer than what sockets and the server buffer.
+    let blob = Blob::random(1, 16 << 20);
+    push::blob(&registry, "a", &blob).await;
+    let location = push::begin(&registry, "a").await;
+    let get = || registry.get(format!("/v2/a/blobs/{}", blob.digest));
+    let patch = || registry.patch(&location).header("Content-Length", "2");
+
+    let mut unread = registry.connect().await;
+    unread.begin(&get()).await;
+    let _ = unread.head().await;
+    let mut unfinished = registry.connect().await;
+    unfinished.begin(&patch()).await;
+    unfinished.write("1").await;
+    let full = async {
+        loop {
+            let response = registry
+                .get(format!("/v2/a/blobs/{}", blob.digest))
+                .header("Range", "bytes=0-0")
+                .send()
+                .await;
+            if response.status == 503 {
+                return response;
+            }
+        }
+    };
+    let refused = within("the limit of an address", full).await.refused(503, ErrorCode::Unavailable);
+    assert_eq!(refused.header("Retry-After"), Some("5"));
+    let _ = registry.patch(&location).body("x").send().await.refused(503, ErrorCode::Unavailable);
+    // What opens no blob is answered.
+    let _ = registry.head(format!("/v2/a/blobs/{}", blob.digest)).send().await.expect(200);
+
+    let mut other = [
+        registry.connect_from([127, 0, 0, 2].into()).await,
+        registry.connect_from([127, 0, 0, 3].into()).await,
+    ];
+    other[0].begin(&get()).await;
+    let _ = other[0].head().await;
+    let _ = other[1].send(get()).await.refused(503, ErrorCode::Unavailable);
+
+    unfinished.write("2").await;
+    let _ = unfinished.response("PATCH").await.expect(202);
+    drop((unread, other));
+    let free = async || {
+        (registry.get(format!("/v2/a/blobs/{}", blob.digest)).send().await.status == 200).then_some(())
+    };
+    eventually("places to become free", free).await;
 }
 
 #[tokio::test]

@@ -68,9 +68,10 @@ async fn whole(cx: &Cx<'_>, access: &Access<Pull>, digest: &Digest) -> Result<Re
     if let Some(url) = cx.registry.blob_elsewhere(access.repository(), digest).await? {
         return Ok(redirect(digest, &url));
     }
+    let transfer = cx.begin_transfer()?;
     let OpenBlob { info, body } = cx.registry.open_blob(access.repository(), digest).await?;
     let mut response = respond::blob_head(digest, info.size_bytes);
-    *response.body_mut() = Body::blob(body, info.size_bytes);
+    *response.body_mut() = Body::blob(body, info.size_bytes).counted(transfer);
     Ok(response)
 }
 
@@ -83,10 +84,12 @@ async fn one(
     if let Some(url) = cx.registry.url_of(info).await? {
         return Ok(redirect(&info.digest, &url));
     }
+    let transfer = cx.begin_transfer()?;
     let body = cx.registry.open_range(access.repository(), info, range).await?;
     let mut response = respond::blob_head(&info.digest, info.size_bytes);
     let content_range = range.content_range(info.size_bytes);
-    respond::partial(&mut response, range.length, Some(&content_range), Body::blob(body, range.length));
+    let body = Body::blob(body, range.length).counted(transfer);
+    respond::partial(&mut response, range.length, Some(&content_range), body);
     Ok(response)
 }
 
@@ -110,6 +113,7 @@ async fn many(
         return Ok(redirect(&info.digest, &url));
     }
     let first = if is_too_many { all } else { parts.first().and_then(|part| part.read).unwrap_or(all) };
+    let transfer = cx.begin_transfer()?;
     let mut body = cx.registry.open_range(access.repository(), info, first).await?;
     if let BlobBody::File(_) = body {
         // All parts from one open file: they cannot be of different ages.
@@ -119,7 +123,7 @@ async fn many(
         }
     } else if is_too_many {
         let mut response = respond::blob_head(&info.digest, info.size_bytes);
-        *response.body_mut() = Body::blob(body, info.size_bytes);
+        *response.body_mut() = Body::blob(body, info.size_bytes).counted(transfer);
         return Ok(response);
     }
     let (length, content_type) = (multipart.length(), multipart.content_type());
@@ -130,7 +134,8 @@ async fn many(
     });
     let mut response = respond::blob_head(&info.digest, info.size_bytes);
     response.set(CONTENT_TYPE, &content_type);
-    respond::partial(&mut response, length, None, Body::stream(stream, Some(length)));
+    let body = Body::stream(stream, Some(length)).counted(transfer);
+    respond::partial(&mut response, length, None, body);
     Ok(response)
 }
 

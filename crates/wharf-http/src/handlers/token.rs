@@ -6,6 +6,7 @@ use wharf_auth::{FORM_BYTES, IssueError, Sender, TokenIssuer, TokenRequest};
 use wharf_oci::ErrorCode;
 
 use crate::body::Body;
+use crate::connections::Busy;
 use crate::errors::{self, ApiError};
 use crate::limits::Limits;
 use crate::log::Record;
@@ -22,13 +23,18 @@ pub(crate) async fn answer(
     issuer: &dyn TokenIssuer,
     head: &http::request::Parts,
     body: &RequestBody,
+    busy: Option<&Busy>,
     sender: Sender<'_>,
     limits: &Limits,
     record: &mut Record,
 ) -> Result<Response<Body>, ApiError> {
     let request = match head.method {
         Method::GET => TokenRequest::from_query(head.uri.query().unwrap_or_default()),
-        Method::POST => form(head, body, limits).await?,
+        Method::POST => {
+            // Until it has come, nothing is known of the client: its connection is no better than an idle one.
+            let _pause = busy.map(Busy::pause);
+            form(head, body, limits).await?
+        }
         _ => {
             let refused = ApiError::with_status(StatusCode::METHOD_NOT_ALLOWED, ErrorCode::Unsupported);
             return Err(refused.header(ALLOW, METHODS));

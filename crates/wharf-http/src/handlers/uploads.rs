@@ -67,6 +67,7 @@ pub(crate) async fn append(
 ) -> Result<Response<Body>, ApiError> {
     check_content_type(cx)?;
     let placement = placement(cx, body, target.state)?;
+    let _transfer = cx.begin_transfer()?;
     let stream = body.stream(cx.limits.body_idle_timeout);
     let state = cx.registry.append(access.repository(), &target.id, placement, stream).await?;
     Ok(respond::upload(StatusCode::ACCEPTED, access.repository(), &state))
@@ -80,6 +81,7 @@ pub(crate) async fn finish(
     digest: Digest,
     body: &RequestBody,
 ) -> Result<Response<Body>, ApiError> {
+    let _transfer = cx.begin_transfer()?;
     let last = match last_bytes(cx, body).await {
         Some(stream) => Some((placement(cx, body, target.state)?, stream)),
         None => None,
@@ -115,6 +117,7 @@ async fn monolithic(
     digest: &Digest,
     body: &RequestBody,
 ) -> Result<Response<Body>, ApiError> {
+    let _transfer = cx.begin_transfer()?;
     let stream = body.stream(cx.limits.body_idle_timeout);
     cx.registry.put_blob(&cx.cause, access.repository(), digest, stream).await?;
     Ok(created(access, digest))

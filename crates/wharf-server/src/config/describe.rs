@@ -7,14 +7,16 @@ use regex::Regex;
 use wharf_auth::Realm;
 
 use super::{
-    AuthConfig, Config, Fsync, HttpConfig, Listen, LogConfig, LogFormat, Middleware, OwnTokensConfig,
-    Platforms, SecretPlace, StorageConfig, StorageDriver, Timeouts, UploadPurging, ValidationConfig, storage,
+    AuthConfig, Config, Fsync, HttpConfig, HttpLimits, Listen, LogConfig, LogFormat, Middleware,
+    OwnTokensConfig, Platforms, SecretPlace, StorageConfig, StorageDriver, Timeouts, UploadPurging,
+    ValidationConfig, storage,
 };
 
 impl fmt::Display for Config {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "configuration  {}", self.source)?;
         writeln!(formatter, "http           {}", self.http)?;
+        writeln!(formatter, "limits         {}", self.http.limits)?;
         if let Some(tls) = &self.http.tls {
             let http2 = if self.http.http2 { "" } else { ", no HTTP/2" };
             writeln!(formatter, "tls            {tls}{http2}")?;
@@ -86,6 +88,16 @@ impl fmt::Display for Timeouts {
         let Self { handshake, header, idle, read, write } = *self;
         let [handshake, header, idle, read, write] = [handshake, header, idle, read, write].map(hours);
         write!(formatter, "handshake {handshake}, header {header}, idle {idle}, read {read}, write {write}")
+    }
+}
+
+impl fmt::Display for HttpLimits {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { connections, connections_per_address, streams } = self;
+        write!(
+            formatter,
+            "{connections} connections, {connections_per_address} from one address, {streams} requests at once on one"
+        )
     }
 }
 

@@ -1,5 +1,6 @@
 //! `/token`: every form of asking, and what comes of it.
 
+use wharf_http::{Limits, Options};
 use wharf_oci::ErrorCode;
 use wharf_testkit::credentials::basic;
 use wharf_testkit::images::Image;
@@ -150,4 +151,27 @@ async fn a_list_shows_what_the_holder_of_a_token_may_pull() {
     assert_eq!(listed(Some(&alice)).await, r#"{"repositories":["public/app"]}"#);
     let without = world.ours(None, "").await;
     let _ = world.get(Some(&without), "/v2/_catalog").await.refused(401, ErrorCode::Unauthorized);
+}
+
+/// Before its form has come nothing is known of a client: it must not shut others out.
+#[tokio::test]
+async fn a_connection_that_waits_for_its_form_is_closed_like_an_idle_one() {
+    let limits = Limits { connections: 10, connections_per_address: 10, ..Limits::default() };
+    let edge = Options { limits, ..Options::default() };
+    let world = World::start_at(Ways::Own, public_and_ci(), edge).await;
+    let mut waiting = Vec::new();
+    for _ in 0..9 {
+        let mut connection = world.registry.connect().await;
+        let post = world.registry.post("/token").header("Content-Type", FORM).header("Content-Length", "30");
+        // The answer to this is that the form is wanted now.
+        connection.begin(&post.header("Expect", "100-continue")).await;
+        assert_eq!(connection.head().await.status, 100);
+        waiting.push(connection);
+    }
+    for _ in 0..20 {
+        let mut one_more = world.registry.connect().await;
+        let _ = one_more.send(world.registry.get("/v2/public/app/tags/list")).await.expect(404);
+        assert_eq!(waiting.remove(0).closed().await, "");
+        waiting.push(one_more);
+    }
 }

@@ -1,7 +1,7 @@
 //! Wrong passwords by the hundred, and that they keep no other client out.
 
 use futures_util::future::join_all;
-use wharf_http::{Addresses, TrustedProxies};
+use wharf_http::{Addresses, Options, TrustedProxies};
 use wharf_testkit::credentials::basic;
 
 use super::world::{Ways, World, by};
@@ -12,7 +12,8 @@ const CALLER: &str = "198.51.100.7";
 
 /// A registry behind a proxy at loopback addresses, which is named or not.
 async fn world(trusted: TrustedProxies) -> World {
-    World::start_at(Ways::Passwords, None, Addresses { trusted, ..Addresses::default() }).await
+    let addresses = Addresses { trusted, ..Addresses::default() };
+    World::start_at(Ways::Passwords, None, Options { addresses, ..Options::default() }).await
 }
 
 fn named() -> TrustedProxies {

@@ -11,7 +11,7 @@ use wharf_auth::{
     Clock, ForeignTokens, Guard, Htpasswd, HtpasswdOptions, KeyRing, OwnTokens, Passwords, Realm, Rule,
     Rules, SystemClock, TokenOptions, TokenRules, TokenService, TokenVerifier, TrustedKeys,
 };
-use wharf_http::Addresses;
+use wharf_http::Options;
 use wharf_testkit::credentials::{CHEAP, Claims, Signer, htpasswd_line};
 use wharf_testkit::registry::{ScratchRegistry, Setup};
 use wharf_testkit::wire::{Request, Response};
@@ -36,11 +36,11 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn start(ways: Ways, rules: Option<Vec<Rule>>) -> Self {
-        Self::start_at(ways, rules, Addresses::default()).await
+        Self::start_at(ways, rules, Options::default()).await
     }
 
-    /// One that is reached in some way.
-    pub(super) async fn start_at(ways: Ways, rules: Option<Vec<Rule>>, addresses: Addresses) -> Self {
+    /// One with an edge of its own.
+    pub(super) async fn start_at(ways: Ways, rules: Option<Vec<Rule>>, edge: Options) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let (htpasswd, jwks) = (folder.path().join("htpasswd"), folder.path().join("jwks.json"));
         replace(
@@ -50,7 +50,7 @@ impl World {
         let signer = Signer::new("first");
         replace(&jwks, &Signer::jwks([&signer]));
         let mut setup = set_up(ways, rules, &htpasswd, &jwks).await;
-        setup.edge.addresses = addresses;
+        setup.edge = Options { token_issuer: setup.edge.token_issuer, ..edge };
         let registry = ScratchRegistry::memory_with(setup).await;
         Self { registry, htpasswd, jwks, signer, _folder: folder }
     }

@@ -1,11 +1,14 @@
 //! `http`: where clients reach us, and what every answer has in common.
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wharf_http::Limits;
+
 use crate::config::address::ListenAddress;
 use crate::config::reader::Reader;
-use crate::config::{HttpConfig, Listen, SecretPlace, Timeouts, duration, web};
+use crate::config::{HttpConfig, HttpLimits, Listen, SecretPlace, Timeouts, duration, web};
 
 use super::tls;
 
@@ -43,6 +46,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> HttpConfig {
         tls: tls::read(reader),
         drain_timeout: drain_timeout(reader).unwrap_or(DEFAULT_DRAIN_TIMEOUT),
         timeouts: timeouts(reader),
+        limits: limits(reader),
     }
 }
 
@@ -100,6 +104,25 @@ fn address(reader: &mut Reader<'_>) -> ListenAddress {
     reader
         .parsed("http.addr", "an address such as :5000 or 127.0.0.1:5000", ListenAddress::parse)
         .unwrap_or_default()
+}
+
+fn limits(reader: &mut Reader<'_>) -> HttpLimits {
+    let defaults = Limits::default();
+    let expected = "a whole number above 0";
+    let connections = reader
+        .parsed("http.limits.connections", expected, |text| text.parse::<NonZeroUsize>().ok())
+        .map_or(defaults.connections, NonZeroUsize::get);
+    let per_address = reader
+        .parsed("http.limits.connectionsperaddress", expected, |text| text.parse::<NonZeroUsize>().ok())
+        .map_or(connections.div_ceil(4), NonZeroUsize::get);
+    if per_address > connections {
+        let message = format!("more than http.limits.connections, which is {connections} and counts");
+        reader.warn("http.limits.connectionsperaddress", &message);
+    }
+    let streams = reader
+        .parsed("http.limits.streams", expected, |text| text.parse::<NonZeroU32>().ok())
+        .map_or(defaults.streams, NonZeroU32::get);
+    HttpLimits { connections, connections_per_address: per_address.min(connections), streams }
 }
 
 fn drain_timeout(reader: &mut Reader<'_>) -> Option<Duration> {

@@ -36,7 +36,7 @@ fn a_bucket_and_a_region_are_enough() {
     let lines = config.to_string();
     let lines: Vec<&str> = lines.lines().collect();
     assert_eq!(
-        lines[4..8],
+        lines[5..9],
         [
             "storage        s3 bucket images in eu-central-1, credentials of the environment, deletes off",
             "uploads        parts of 10 MiB, 3 at once, 40 MiB of memory each at most",

@@ -66,6 +66,26 @@ fn addresses_are_checked() {
 }
 
 #[test]
+fn limits_are_checked() {
+    check_errors(
+        &file(
+            "storage: filesystem\nhttp: {addr: ':1', limits: {connections: 0, connectionsperaddress: many, streams: -1}}",
+        ),
+        &[
+            "config.yml:3:42: http.limits.connections: expected a whole number above 0, got \"0\"",
+            "config.yml:3:68: http.limits.connectionsperaddress: expected a whole number above 0, got \"many\"",
+            "config.yml:3:83: http.limits.streams: expected a whole number above 0, got \"-1\"",
+        ],
+    );
+    check_warnings(
+        &file("storage: filesystem\nhttp: {addr: ':1', limits: {connections: 4, connectionsperaddress: 5}}"),
+        &[
+            "config.yml:3:68: http.limits.connectionsperaddress: more than http.limits.connections, which is 4 and counts",
+        ],
+    );
+}
+
+#[test]
 fn headers_are_checked() {
     check_errors(
         &file(

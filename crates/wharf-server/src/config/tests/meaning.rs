@@ -12,6 +12,7 @@ fn a_bare_file_has_the_defaults_of_the_old_registry() {
         "configuration  config.yml\n\
          http           :5000 (every address), drains for 10s\n\
          timeouts       handshake 10s, header 75s, idle 620s, read 2m, write 10m\n\
+         limits         16384 connections, 4096 from one address, 100 requests at once on one\n\
          locations      paths, believing every proxy\n\
          access         everybody may do everything\n\
          storage        filesystem /var/lib/registry, fsync full, deletes off\n\
@@ -32,6 +33,7 @@ fn no_file_is_a_registry_for_this_machine() {
         "configuration  built-in defaults\n\
          http           127.0.0.1:5000, drains for 10s\n\
          timeouts       handshake 10s, header 75s, idle 620s, read 2m, write 10m\n\
+         limits         16384 connections, 4096 from one address, 100 requests at once on one\n\
          locations      paths, believing every proxy\n\
          access         everybody may do everything\n\
          storage        filesystem ./registry-data, fsync full, deletes on\n\
@@ -92,6 +94,7 @@ http:
   trustedproxies: [10.0.0.0/8, '::1']
   headers: {X-A: [b, c], x-d: [e]}
   h2c: {enabled: true}
+  limits: {connections: 500, connectionsperaddress: 40, streams: 20}
 validation:
   manifests:
     missing: allow
@@ -111,6 +114,7 @@ policy: {repository: {classes: [image, plugin]}}
         "configuration  config.yml\n\
          http           localhost:5001, HTTP/2 without TLS, drains for 60s\n\
          timeouts       handshake 10s, header 75s, idle 620s, read 2m, write 10m\n\
+         limits         500 connections, 40 from one address, 20 requests at once on one\n\
          locations      whole URLs, below /reg/, believing 10.0.0.0/8 ::1/128\n\
          header         x-a: b\n\
          header         x-a: c\n\
@@ -159,6 +163,20 @@ fn limits_that_are_not_positive_are_the_defaults() {
     for lines in ["catalog: {maxentries: 0}", "catalog: {maxentries: -1}", "tags: {maxtags: 0}"] {
         let config = based(lines);
         assert_eq!((config.catalog_max_entries, config.tags_max), (1000, 1000), "{lines}");
+    }
+}
+
+#[test]
+fn an_address_has_a_quarter_of_all_connections_unless_it_is_written() {
+    let limits = |written: &str| {
+        let file =
+            format!("version: 0.1\nstorage: filesystem\nhttp: {{addr: ':1', limits: {{{written}}}}}\n");
+        config(&file).http.limits
+    };
+    let rows = [("", 16_384, 4096), ("connections: 10", 10, 3), ("connectionsperaddress: 9", 16_384, 9)];
+    for (written, connections, per_address) in rows {
+        let expected = HttpLimits { connections, connections_per_address: per_address, streams: 100 };
+        assert_eq!(limits(written), expected, "{written}");
     }
 }
 
