@@ -14,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::Stream;
 use rustix::fs::Advice;
-use rustix::io::{Errno, ReadWriteFlags};
+use rustix::io::{Errno, ReadWriteFlags, retry_on_intr};
 use tokio::task::JoinHandle;
 use wharf_oci::ByteRange;
 
@@ -105,17 +105,17 @@ impl FileRegion {
 
     /// Reads a block on the spot; `None` if it would have to wait for the disk.
     fn read_now(&mut self) -> io::Result<Option<Bytes>> {
+        if self.way == Way::Pool {
+            return Ok(None);
+        }
         let mut block = Block::take(self.wanted());
-        let read = match self.way {
-            Way::Pool => return Ok(None),
-            Way::Memory => rustix::io::pread(&self.file, block.buffer(), self.offset),
-            Way::Cache => rustix::io::preadv2(
-                &self.file,
-                &mut [IoSliceMut::new(block.buffer())],
-                self.offset,
-                ReadWriteFlags::NOWAIT,
-            ),
-        };
+        let read = retry_on_intr(|| match self.way {
+            Way::Memory | Way::Pool => rustix::io::pread(&self.file, block.buffer(), self.offset),
+            Way::Cache => {
+                let mut buffers = [IoSliceMut::new(block.buffer())];
+                rustix::io::preadv2(&self.file, &mut buffers, self.offset, ReadWriteFlags::NOWAIT)
+            }
+        });
         match read {
             Ok(0) => Err(truncated()),
             Ok(length) => Ok(Some(block.filled(length))),
@@ -134,7 +134,7 @@ impl FileRegion {
         let (file, offset, wanted) = (Arc::clone(&self.file), self.offset, self.wanted());
         tokio::task::spawn_blocking(in_current_span(move || {
             let mut block = Block::take(wanted);
-            let length = rustix::io::pread(&file, block.buffer(), offset)?;
+            let length = retry_on_intr(|| rustix::io::pread(&file, block.buffer(), offset))?;
             if length == 0 {
                 return Err(truncated());
             }
