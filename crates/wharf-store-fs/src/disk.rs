@@ -22,7 +22,7 @@ mod write;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -30,7 +30,7 @@ use std::time::SystemTime;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::{Errno, ReadWriteFlags};
 use wharf_oci::Algorithm;
-use wharf_store::layout::Dir;
+use wharf_store::layout::{Dir, Key};
 use wharf_store::{AgedObject, Error, FileRegion, Result, Retry};
 
 use self::durable::Durable;
@@ -124,7 +124,7 @@ impl Disk {
 
     /// Opens a file if that takes no look at the disk, so that it may be done on a reactor thread.
     pub(crate) fn open_if_cached(&self, relative: &str) -> Cached {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = if self.in_memory {
             rustix::fs::openat(&self.handle, relative, flags, Mode::empty())
         } else {
@@ -155,22 +155,27 @@ impl Disk {
         if self.in_memory { FileRegion::in_memory(file, 0, length) } else { FileRegion::new(file, 0, length) }
     }
 
-    /// The whole of a small file; `None` if there is none.
-    pub(crate) fn read(&self, relative: &str) -> Result<Option<Vec<u8>>> {
-        let path = self.path(relative);
-        absent_as_none(std::fs::read(&path)).map_err(|source| failed("read", &path, source))
+    /// The bytes of a small object, as much as [`Key::most_bytes`] says; `None` if there is none.
+    pub(crate) fn read(&self, key: &Key<'_>) -> Result<Option<Vec<u8>>> {
+        self.read_up_to(&key.path(), key.most_bytes())
     }
 
-    /// The whole of a small file and its age; `None` if there is none.
-    pub(crate) fn read_with_age(&self, relative: &str) -> Result<Option<AgedObject>> {
+    /// As [`read`](Self::read), of the object at `relative`, of which `most` bytes mean something.
+    pub(crate) fn read_up_to(&self, relative: &str, most: usize) -> Result<Option<Vec<u8>>> {
+        let path = self.path(relative);
+        let read = open_file(&path).and_then(|file| beginning(file, most));
+        absent_as_none(read).map_err(|source| failed("read", &path, source))
+    }
+
+    /// The same with its age.
+    pub(crate) fn read_with_age(&self, relative: &str, most: usize) -> Result<Option<AgedObject>> {
         let path = self.path(relative);
         let read = || -> io::Result<AgedObject> {
-            let mut file = File::open(&path)?;
+            let file = open_file(&path)?;
             let meta = file.metadata()?;
-            let mut bytes = Vec::new();
-            io::Read::read_to_end(&mut file, &mut bytes)?;
             let version = Some(format!("{}:{}", meta.dev(), meta.ino()));
-            Ok(AgedObject { bytes: bytes.into(), modified: meta.modified()?, version })
+            let modified = meta.modified()?;
+            Ok(AgedObject { bytes: beginning(file, most)?.into(), modified, version })
         };
         absent_as_none(read()).map_err(|source| failed("read", &path, source))
     }
@@ -295,6 +300,19 @@ pub(crate) fn touch(file: &File, now: SystemTime) -> io::Result<()> {
         }
         touched => touched,
     }
+}
+
+/// Opens a file to read it. A pipe that stands in its place is opened as well, without waiting for a writer, and has no bytes.
+pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)
+}
+
+/// All of a file that has `most` bytes or fewer, and one byte more than these of a longer one.
+pub(crate) fn beginning(file: File, most: usize) -> io::Result<Vec<u8>> {
+    let most = (most as u64).saturating_add(1);
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(file, most), &mut bytes)?;
+    Ok(bytes)
 }
 
 /// "There is no such thing" as an answer; everything else stays an error.

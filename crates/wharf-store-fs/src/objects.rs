@@ -31,13 +31,13 @@ impl Objects for FsStore {
             }
             Cached::Unknown => {}
         }
-        let disk = Arc::clone(&self.disk);
-        blocking(move || Ok(disk.read(&path)?.map(Bytes::from))).await
+        let (disk, most) = (Arc::clone(&self.disk), key.most_bytes());
+        blocking(move || Ok(disk.read_up_to(&path, most)?.map(Bytes::from))).await
     }
 
     async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
-        let path = key.path();
-        self.blocking(move |disk| disk.read_with_age(&path)).await
+        let (path, most) = (key.path(), key.most_bytes());
+        self.blocking(move |disk| disk.read_with_age(&path, most)).await
     }
 
     async fn lock(&self, repository: &RepositoryName, mode: LockMode) -> Result<RepositoryLock> {
@@ -61,8 +61,8 @@ impl Objects for FsStore {
     }
 
     async fn remove_if(&self, key: &Key<'_>, seen: &AgedObject) -> Result<RemoveOutcome> {
-        let (place, path, seen) = (Place::from(key), key.path(), seen.clone());
-        self.blocking(move |disk| match disk.read_with_age(&path)? {
+        let (place, path, seen, most) = (Place::from(key), key.path(), seen.clone(), key.most_bytes());
+        self.blocking(move |disk| match disk.read_with_age(&path, most)? {
             None => Ok(RemoveOutcome::Absent),
             Some(object) if object != seen => Ok(RemoveOutcome::Changed),
             Some(_) => Ok(if disk.remove(&place)? { RemoveOutcome::Removed } else { RemoveOutcome::Absent }),

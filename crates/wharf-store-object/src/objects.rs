@@ -17,13 +17,10 @@ use crate::catalog::{self, Wanted};
 use crate::cloud::{Condition, Conditions, Deleted, Meta, Stored};
 use crate::listing::{self, LOOKS_AT_ONCE, Level, Questions};
 use crate::renewals;
-use crate::store::whole;
+use crate::store::beginning;
 
 /// How many keys are read at a time to be removed.
 const REMOVE_PAGE: usize = 1000;
-
-/// The longest object read whole into memory: a referrer's entry has a manifest's annotations, escaped.
-const MOST_SMALL_BYTES: u64 = 32 << 20;
 
 /// How often a renewal begins anew because the object was written meanwhile.
 const RENEW_ATTEMPTS: usize = 3;
@@ -38,11 +35,11 @@ struct NoConditions;
 #[async_trait]
 impl Objects for BucketStore {
     async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>> {
-        Ok(self.read_small(&self.key(key)).await?.map(|object| object.bytes))
+        Ok(self.read_small(key).await?.map(|object| object.bytes))
     }
 
     async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
-        self.read_small(&self.key(key)).await
+        self.read_small(key).await
     }
 
     async fn lock(&self, _repository: &RepositoryName, _mode: LockMode) -> Result<RepositoryLock> {
@@ -50,18 +47,17 @@ impl Objects for BucketStore {
     }
 
     async fn put(&self, key: &Key<'_>, bytes: Bytes, condition: PutIf) -> Result<PutOutcome> {
-        let key = self.key(key);
         let condition = match condition {
             PutIf::Any => Condition::Any,
-            PutIf::Absent => return self.put_if_absent(&key, bytes).await,
-            PutIf::Is(expected) => match self.read_small(&key).await? {
+            PutIf::Absent => return self.put_if_absent(&self.key(key), bytes).await,
+            PutIf::Is(expected) => match self.read_small(key).await? {
                 Some(AgedObject { bytes, version: Some(etag), .. }) if bytes == expected => {
                     Condition::Is(etag)
                 }
                 _ => return Ok(PutOutcome::Refused),
             },
         };
-        self.put_on(&key, bytes, condition).await
+        self.put_on(&self.key(key), bytes, condition).await
     }
 
     async fn put_all(&self, groups: Vec<Vec<Put<'_>>>) -> Result<()> {
@@ -156,21 +152,18 @@ impl Objects for BucketStore {
         }
         match key {
             Key::BlobData(digest) => renewals::renew(self, digest, older_than).await,
-            link => self.rewrite(&self.key(link)).await,
+            link => self.rewrite(link).await,
         }
     }
 }
 
 impl BucketStore {
     /// A small object with its tag; one without bytes counts as absent.
-    async fn read_small(&self, key: &str) -> Result<Option<AgedObject>> {
-        let Some(object) = self.cloud().get(key, None).await? else { return Ok(None) };
-        let Meta { size, modified, etag } = object.meta;
-        if size > MOST_SMALL_BYTES {
-            let problem = format!("{size} bytes, which is too much for a fact of a repository");
-            return Err(Error::Corrupt { path: key.to_owned(), problem });
-        }
-        let bytes = whole(key, object.body).await?;
+    async fn read_small(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
+        let path = self.key(key);
+        let Some(object) = self.cloud().get(&path, None).await? else { return Ok(None) };
+        let Meta { modified, etag, .. } = object.meta;
+        let bytes = beginning(&path, object.body, key.most_bytes().saturating_add(1)).await?;
         Ok((!bytes.is_empty()).then_some(AgedObject { bytes, modified, version: Some(etag) }))
     }
 
@@ -200,14 +193,18 @@ impl BucketStore {
 
     /// Writes a link anew with what it holds; `false` if it is gone. On a condition, or it would come back to life after a
     /// removal between the two requests.
-    async fn rewrite(&self, key: &str) -> Result<bool> {
+    async fn rewrite(&self, key: &Key<'_>) -> Result<bool> {
         for _ in 0..RENEW_ATTEMPTS {
             let Some(object) = self.read_small(key).await? else { return Ok(false) };
+            if object.bytes.len() > key.most_bytes() {
+                let problem = format!("more than {} bytes, too many for it", key.most_bytes());
+                return Err(Error::Corrupt { path: key.path(), problem });
+            }
             let condition = match (self.cloud().conditions().await?, object.version) {
                 (Conditions::Writes | Conditions::WritesAndDeletes, Some(etag)) => Condition::Is(etag),
                 _ => Condition::Any,
             };
-            if self.put_on(key, object.bytes, condition).await? == PutOutcome::Written {
+            if self.put_on(&self.key(key), object.bytes, condition).await? == PutOutcome::Written {
                 return Ok(true);
             }
         }

@@ -285,20 +285,32 @@ fn stat(meta: &Meta) -> BlobStat {
 }
 
 /// All of a body that is known to be short.
-pub(crate) async fn whole(key: &str, mut body: ByteStream) -> Result<Bytes> {
+pub(crate) async fn whole(key: &str, body: ByteStream) -> Result<Bytes> {
+    beginning(key, body, usize::MAX).await
+}
+
+/// The first `most` bytes of a body, or all of a shorter one. No more is read.
+pub(crate) async fn beginning(key: &str, mut body: ByteStream, most: usize) -> Result<Bytes> {
     let failed = |source| Error::Backend {
         backend: "bucket",
         operation: format!("read {key}"),
         retry: Retry::Later,
         source,
     };
-    let first = body.try_next().await.map_err(failed)?.unwrap_or_default();
+    let mut first = body.try_next().await.map_err(failed)?.unwrap_or_default();
+    if first.len() >= most {
+        first.truncate(most);
+        return Ok(first);
+    }
     let Some(second) = body.try_next().await.map_err(failed)? else { return Ok(first) };
     let mut bytes = BytesMut::from(&first[..]);
     bytes.extend_from_slice(&second);
-    while let Some(piece) = body.try_next().await.map_err(failed)? {
+    while bytes.len() < most
+        && let Some(piece) = body.try_next().await.map_err(failed)?
+    {
         bytes.extend_from_slice(&piece);
     }
+    bytes.truncate(most);
     Ok(bytes.freeze())
 }
 

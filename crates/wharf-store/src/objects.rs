@@ -25,7 +25,7 @@ use crate::layout::{Dir, Key};
 /// A backend runs `objects_suite!`.
 #[async_trait]
 pub trait Objects: fmt::Debug + Send + Sync + 'static {
-    /// The bytes under `key`.
+    /// The bytes under `key`; of an object longer than [`Key::most_bytes`] its beginning, one byte more than these.
     async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>>;
 
     /// The bytes under `key` and when they were last written or renewed, for a caller that will rely on the object. Costs

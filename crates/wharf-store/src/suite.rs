@@ -169,6 +169,7 @@ macro_rules! objects_suite {
     ($make:expr) => {
         $crate::suite_tests! { $make, objects:
             what_was_put_is_got
+            of_what_is_too_long_for_its_key_the_beginning_is_read
             the_last_put_wins
             one_of_two_puts_if_absent_is_refused
             a_put_may_demand_what_it_replaces

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use wharf_store::{Error, Result, Retry};
 
 use super::wave::{Synced, Wave};
-use super::{BACKEND, Disk, Place, absent_as_none, failed, touch};
+use super::{BACKEND, Disk, Place, absent_as_none, failed, open_file, touch};
 
 /// What a file that is being removed has behind its name. The older registries read only the name itself.
 const ASIDE: &str = ".removing-";
@@ -57,7 +57,7 @@ impl Disk {
         std::fs::rename(path, &aside)?;
         self.step("reopen aside");
         // Opened anew, so that a network file system asks its server.
-        let modified = File::open(&aside).and_then(|file| file.metadata()?.modified());
+        let modified = open_file(&aside).and_then(|file| file.metadata()?.modified());
         match absent_as_none(modified) {
             Ok(Some(modified)) if modified < than => {
                 self.step("unlink aside");
@@ -119,7 +119,7 @@ impl Disk {
         let open = || -> io::Result<Option<File>> {
             for _ in 0..SEARCH_ROUNDS {
                 self.step("open data");
-                if let Some(file) = absent_as_none(File::open(&path))? {
+                if let Some(file) = absent_as_none(open_file(&path))? {
                     return Ok(Some(file));
                 }
                 self.step("readdir");
@@ -127,13 +127,13 @@ impl Disk {
                 let Some(asides) = absent_as_none(list_asides(&path))? else { return Ok(None) };
                 for aside in asides {
                     self.step("open aside");
-                    if let Some(file) = absent_as_none(File::open(aside))? {
+                    if let Some(file) = absent_as_none(open_file(&aside))? {
                         return Ok(Some(file));
                     }
                 }
             }
             self.step("open data");
-            absent_as_none(File::open(&path))
+            absent_as_none(open_file(&path))
         };
         open().map_err(|source| failed("open", &path, source))
     }
@@ -177,7 +177,7 @@ impl Disk {
         now: SystemTime,
     ) -> io::Result<Renewed> {
         self.step("open data");
-        let Some(file) = absent_as_none(File::open(path))? else { return self.bring_back(path, place) };
+        let Some(file) = absent_as_none(open_file(path))? else { return self.bring_back(path, place) };
         self.step("stat data");
         let meta = file.metadata()?;
         if now.duration_since(meta.modified()?).unwrap_or_default() > older_than {

@@ -15,7 +15,7 @@ use wharf_store::{PutIf, PutOutcome, Result};
 
 use super::moving::Moved;
 use super::wave::Wave;
-use super::{Disk, Level, Place, absent_as_none, failed};
+use super::{Disk, Level, Place, absent_as_none, beginning, failed, open_file};
 
 /// How often a write starts again when an object's own folder is removed under its hands. Each time somebody else made
 /// progress.
@@ -254,7 +254,8 @@ impl Temporary {
                 linked => linked?,
             },
             PutIf::Is(expected) => {
-                let current = absent_as_none(std::fs::read(target))?;
+                let current =
+                    absent_as_none(open_file(target).and_then(|file| beginning(file, expected.len())))?;
                 if current.as_deref() != Some(expected.as_ref()) {
                     return Ok(PutOutcome::Refused);
                 }

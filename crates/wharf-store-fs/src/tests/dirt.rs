@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use wharf_store::suite::{pieces, repository};
-use wharf_store::{Change, MetadataStore};
+use wharf_store::{Change, Expect, MetadataStore, TagWrite};
 
 use super::*;
 
@@ -87,4 +87,56 @@ async fn a_body_that_comes_byte_by_byte_is_one_blob() {
     store.begin(&key, Announced::Nothing).await.unwrap();
     store.append(&key, 0, pieces(&bytes, 1)).await.unwrap();
     store.commit(&key, &Digest::of(&bytes)).await.unwrap();
+}
+
+/// A link is read into memory whole, and what stands in its place may be anything.
+#[tokio::test]
+async fn a_huge_file_in_the_place_of_a_link_is_an_error_and_can_be_replaced() {
+    let (_directory, store) = scratch(Fsync::None);
+    let metadata = LayoutMetadata::new(Arc::new(store.clone()));
+    let (name, digest, tag) = (repository("a"), Digest::of(b"m"), "v1".parse().unwrap());
+    let tags = [TagWrite { tag, expect: Expect::Any }];
+    let facts = wharf_store::ManifestFacts { digest: &digest, references: &[], subject: None, tags: &tags };
+    metadata.put_manifest(&CHANGE, &name, &facts).await.unwrap();
+    let by_tag = wharf_oci::Reference::Tag(tags[0].tag.clone());
+    let huge = |key: &Key<'_>| {
+        let file = std::fs::File::options().write(true).open(store.disk.path(&key.path())).unwrap();
+        file.set_len(1 << 40).unwrap();
+    };
+    for _ in 0..2 {
+        huge(&Key::TagLink(&name, &tags[0].tag));
+        let error = metadata.manifest(&name, &by_tag).await.unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+        assert!(error.to_string().contains("more than 65536 bytes, too many for a link"), "{error}");
+        metadata.put_manifest(&CHANGE, &name, &facts).await.unwrap();
+        assert_eq!(metadata.manifest(&name, &by_tag).await.unwrap(), Some(digest));
+    }
+    huge(&Key::TagLink(&name, &tags[0].tag));
+    metadata.delete_tag(&CHANGE, &name, &tags[0].tag).await.unwrap().unwrap();
+    assert_eq!(metadata.manifest(&name, &by_tag).await.unwrap(), None);
+}
+
+/// Whoever opens a pipe without a writer waits for one.
+#[tokio::test]
+async fn a_pipe_in_the_place_of_a_file_keeps_no_request_waiting() {
+    let (_directory, store) = scratch(Fsync::None);
+    let metadata = LayoutMetadata::new(Arc::new(store.clone()));
+    let (name, digest) = (repository("a"), Digest::of(b"m"));
+    let keys = [Key::BlobData(&digest), Key::LayerLink(&name, &digest), Key::RevisionLink(&name, &digest)];
+    for key in keys {
+        let path = store.disk.path(&key.path());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o644);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    }
+    let reference = wharf_oci::Reference::Digest(digest);
+    for answer in [
+        store.stat(&digest).await.map(drop),
+        store.read(&digest, None).await.map(drop),
+        metadata.blob(&name, &digest).await.map(drop),
+        metadata.manifest(&name, &reference).await.map(drop),
+        metadata.link(&name, wharf_store::LinkKind::Blob, &digest).await.map(drop),
+    ] {
+        assert!(matches!(answer, Err(Error::Corrupt { .. })), "{answer:?}");
+    }
 }

@@ -111,7 +111,7 @@ pub(super) fn status(disk: &Disk, key: &UploadKey) -> Result<Option<UploadStatus
 
 /// What a finished upload was published as; `None` if it is not finished.
 pub(super) fn finished(disk: &Disk, key: &UploadKey) -> Result<Option<Note>> {
-    let note = disk.read(&Key::UploadRecord(key).path())?.as_deref().and_then(Note::decode);
+    let note = disk.read(&Key::UploadRecord(key))?.as_deref().and_then(Note::decode);
     let Some(note) = note else { return Ok(None) };
     let path = disk.path(&Key::UploadData(key).path());
     let there = path.try_exists().map_err(|source| failed("look at", &path, source))?;
@@ -201,10 +201,10 @@ fn look(disk: &Disk, key: &UploadKey) -> Result<Option<Found>> {
     let data = absent_as_none(std::fs::metadata(&path)).map_err(|source| failed("look at", &path, source))?;
     // An older registry makes `data` with the first byte. We make it at once, so where our record stands without it the
     // upload was closed.
-    if data.is_none() && disk.read(&Key::UploadRecord(key).path())?.is_some() {
+    if data.is_none() && disk.read(&Key::UploadRecord(key))?.is_some() {
         return Ok(None);
     }
-    let started = disk.read(&Key::UploadStartedAt(key).path())?;
+    let started = disk.read(&Key::UploadStartedAt(key))?;
     let begun =
         started.and_then(|text| humantime::parse_rfc3339_weak(std::str::from_utf8(&text).ok()?.trim()).ok());
     let written = data.as_ref().and_then(|data| data.modified().ok());

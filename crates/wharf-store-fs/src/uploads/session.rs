@@ -75,7 +75,7 @@ impl Opened {
         let meta = data.metadata();
         let meta =
             meta.map_err(|source| failed("look at", &disk.path(&Key::UploadData(key).path()), source))?;
-        let record = disk.read(&Key::UploadRecord(key).path())?.unwrap_or_default();
+        let record = disk.read(&Key::UploadRecord(key))?.unwrap_or_default();
         let doubtful = Note::decode(&record).is_some();
         let record = UploadRecord::decode(&record);
         Ok(Self { data: Arc::new(data), stored: meta.len(), record, doubtful, context })

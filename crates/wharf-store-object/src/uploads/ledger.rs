@@ -26,6 +26,10 @@ pub(super) async fn read(store: &BucketStore, key: &UploadKey) -> Result<Option<
     let place = Key::UploadRecord(key);
     let Some(object) = store.cloud().get(&store.key(&place), None).await? else { return Ok(None) };
     let etag = object.meta.etag.clone();
+    if object.meta.size > place.most_bytes() as u64 {
+        let problem = format!("{} bytes, too many for the record of an upload", object.meta.size);
+        return Err(Error::Corrupt { path: place.path(), problem });
+    }
     let problem = || "no record of an upload that this version can read".to_owned();
     let record = Record::decode(&collect(object).await?);
     let record = record.ok_or_else(|| Error::Corrupt { path: place.path(), problem: problem() })?;
@@ -77,7 +81,8 @@ async fn write(
     // The answer to our own write may have been lost, and its repetition refused.
     let Some(object) = store.cloud().get(&place, None).await? else { return Ok(None) };
     let etag = object.meta.etag.clone();
-    Ok((collect(object).await? == bytes).then_some(etag))
+    let as_long = object.meta.size == bytes.len() as u64;
+    Ok((as_long && collect(object).await? == bytes).then_some(etag))
 }
 
 // === impl Ledger ===

@@ -27,6 +27,13 @@ use crate::UploadKey;
 /// Where the tree begins, below the root of the store.
 const ROOT: &str = "docker/registry/v2";
 
+/// The longest object of the tree but for those below: a link has 136 bytes at most.
+const LINK_BYTES: usize = 64 * 1024;
+
+/// The longest entry among referrers, which has a manifest's annotations, escaped; and the longest record of an upload, which
+/// in a bucket holds bytes of the upload.
+const ENTRY_BYTES: usize = 32 * 1024 * 1024;
+
 /// What a path usually has room in: a link to a sha256 digest in a repository with a long name.
 const USUAL_BYTES: usize = 192;
 
@@ -125,6 +132,23 @@ impl Key<'_> {
             Self::UploadParts(key, name) => with(upload(key), &["/wharf-data/", name]),
             Self::UploadPiece(key, name) => with(upload(key), &["/wharf-pieces/", name]),
             Self::Renewed(digest) => two_levels("wharf/renewed/".to_owned(), digest),
+        }
+    }
+
+    /// The most bytes that an object under this key can have and mean something. Of a longer one, such as a foreign file, a
+    /// store reads one byte more than these.
+    pub fn most_bytes(&self) -> usize {
+        match self {
+            Self::LayerLink(..)
+            | Self::RevisionLink(..)
+            | Self::TagLink(..)
+            | Self::TagIndexLink(..)
+            | Self::UploadStartedAt(_)
+            | Self::Renewed(_) => LINK_BYTES,
+            Self::Referrer(..) | Self::UploadRecord(_) => ENTRY_BYTES,
+            Self::BlobData(_) | Self::UploadData(_) | Self::UploadParts(..) | Self::UploadPiece(..) => {
+                usize::MAX
+            }
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) async fn follow(objects: &dyn Objects, key: &Key<'_>) -> Result<Optio
             return Ok(Some(digest));
         }
         if reads == READS {
-            return Err(Error::Corrupt { path: key.path(), problem: problem(&bytes) });
+            return Err(Error::Corrupt { path: key.path(), problem: problem(key, &bytes) });
         }
         reads += 1;
         tokio::time::sleep(REREAD_PAUSE).await;
@@ -48,7 +48,9 @@ pub(super) async fn follow_with_age(
     match read_settled(objects, key).await? {
         None => Ok(None),
         Some((Some(digest), object)) => Ok(Some((digest, object))),
-        Some((None, object)) => Err(Error::Corrupt { path: key.path(), problem: problem(&object.bytes) }),
+        Some((None, object)) => {
+            Err(Error::Corrupt { path: key.path(), problem: problem(key, &object.bytes) })
+        }
     }
 }
 
@@ -84,9 +86,11 @@ fn parse(bytes: &[u8]) -> Option<Digest> {
     std::str::from_utf8(bytes).ok()?.trim_ascii().parse().ok()
 }
 
-fn problem(bytes: &[u8]) -> String {
+fn problem(key: &Key<'_>, bytes: &[u8]) -> String {
     if bytes.is_empty() {
         "an empty link".into()
+    } else if bytes.len() > key.most_bytes() {
+        format!("more than {} bytes, too many for a link", key.most_bytes())
     } else {
         format!("{} bytes that are not a digest", bytes.len())
     }

@@ -5,7 +5,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use wharf_oci::{Descriptor, Digest, RepositoryName};
 
 use super::{Dir, Key, LayoutMetadata};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Retry};
 use crate::metadata::Page;
 use crate::objects::Put;
 
@@ -16,8 +16,12 @@ pub(super) fn entry<'a>(
     descriptor: &'a Descriptor,
 ) -> Result<Put<'a>> {
     let key = Key::Referrer(repository, subject, &descriptor.digest);
-    let json = serde_json::to_vec(descriptor)
-        .map_err(|error| Error::Corrupt { path: key.path(), problem: error.to_string() })?;
+    let json = serde_json::to_vec(descriptor).map_err(|error| Error::Backend {
+        backend: "tree",
+        operation: format!("serialize {}", key.path()),
+        retry: Retry::Never,
+        source: error.into(),
+    })?;
     Ok(Put { key, bytes: Bytes::from(json) })
 }
 
@@ -61,6 +65,10 @@ impl LayoutMetadata {
         let Some(bytes) = self.objects.get(&key).await? else {
             return Ok(None);
         };
+        if bytes.len() > key.most_bytes() {
+            let problem = format!("more than {} bytes, too many for a referrer", key.most_bytes());
+            return Err(Error::Corrupt { path: key.path(), problem });
+        }
         serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|error| Error::Corrupt { path: key.path(), problem: error.to_string() })

@@ -17,11 +17,11 @@ use crate::objects::{
 #[async_trait]
 impl Objects for MemoryStore {
     async fn get(&self, key: &Key<'_>) -> Result<Option<Bytes>> {
-        Ok(self.state().objects.get(&key.path()).map(|object| object.bytes.clone()))
+        Ok(self.get_with_age(key).await?.map(|object| object.bytes))
     }
 
     async fn get_with_age(&self, key: &Key<'_>) -> Result<Option<AgedObject>> {
-        Ok(self.state().objects.get(&key.path()).cloned())
+        Ok(self.state().objects.get(&key.path()).map(|object| read(object, key)))
     }
 
     async fn lock(&self, repository: &RepositoryName, mode: LockMode) -> Result<RepositoryLock> {
@@ -60,7 +60,7 @@ impl Objects for MemoryStore {
         let path = key.path();
         Ok(match state.objects.get(&path) {
             None => RemoveOutcome::Absent,
-            Some(object) if object != seen => RemoveOutcome::Changed,
+            Some(object) if read(object, key) != *seen => RemoveOutcome::Changed,
             Some(_) => {
                 state.objects.remove(&path);
                 RemoveOutcome::Removed
@@ -127,4 +127,11 @@ impl State {
         let version = Some(self.writes.to_string());
         self.objects.insert(path, AgedObject { bytes, modified, version });
     }
+}
+
+/// As much of an object as is read under `key`.
+fn read(object: &AgedObject, key: &Key<'_>) -> AgedObject {
+    let mut object = object.clone();
+    object.bytes.truncate(key.most_bytes().saturating_add(1));
+    object
 }

@@ -35,6 +35,26 @@ pub async fn what_was_put_is_got(store: &dyn Objects) {
     assert_eq!(store.get(&Key::RevisionLink(&repo, &digest)).await.unwrap(), None);
 }
 
+/// A foreign file may have any length.
+pub async fn of_what_is_too_long_for_its_key_the_beginning_is_read(store: &dyn Objects) {
+    let (repo, digest, tag) = (repository("a"), Digest::of(b"x"), tag("v1"));
+    let long = Bytes::from(vec![b'x'; 3 << 20]);
+    for key in [Key::LayerLink(&repo, &digest), Key::TagLink(&repo, &tag)] {
+        store.put(&key, long.clone(), PutIf::Any).await.unwrap();
+        let beginning = long.slice(..=key.most_bytes());
+        assert!(store.get(&key).await.unwrap() == Some(beginning.clone()), "{key:?}");
+        let seen = store.get_with_age(&key).await.unwrap().unwrap();
+        assert!(seen.bytes == beginning);
+        assert_eq!(store.remove_if(&key, &seen).await.unwrap(), RemoveOutcome::Removed);
+        // As long as is allowed, it is whole.
+        store.put(&key, long.slice(..key.most_bytes()), PutIf::Any).await.unwrap();
+        assert!(store.get(&key).await.unwrap() == Some(long.slice(..key.most_bytes())));
+    }
+    let entry = Key::Referrer(&repo, &digest, &digest);
+    store.put(&entry, long.clone(), PutIf::Any).await.unwrap();
+    assert!(store.get(&entry).await.unwrap() == Some(long));
+}
+
 pub async fn the_last_put_wins(store: &dyn Objects) {
     let (repo, tag) = (repository("a"), tag("v1"));
     let key = Key::TagLink(&repo, &tag);
