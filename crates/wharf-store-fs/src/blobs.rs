@@ -93,7 +93,7 @@ impl BlobStore for FsStore {
     }
 
     async fn begin(&self, key: &UploadKey, announced: Announced) -> Result<()> {
-        self.begin_upload(key, announced.algorithm()).await
+        self.begin_upload(key, announced).await
     }
 
     async fn append(&self, key: &UploadKey, offset: u64, bytes: ByteStream) -> Result<u64> {

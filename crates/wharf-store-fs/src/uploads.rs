@@ -16,18 +16,18 @@ use std::time::{Duration, SystemTime};
 #[cfg(test)]
 pub(crate) use note::Note;
 use session::Opened;
-use wharf_oci::{Algorithm, Digest};
+use wharf_oci::Digest;
 use wharf_store::layout::Key;
-use wharf_store::{ByteStream, Error, Result, UploadKey, UploadStatus};
+use wharf_store::{Announced, ByteStream, Error, Result, UploadKey, UploadStatus};
 pub(crate) use writers::Writers;
 
 use crate::disk::{Disk, Place, Synced};
 use crate::{FsStore, blocking};
 
 impl FsStore {
-    pub(crate) async fn begin_upload(&self, key: &UploadKey, algorithm: Algorithm) -> Result<()> {
+    pub(crate) async fn begin_upload(&self, key: &UploadKey, announced: Announced) -> Result<()> {
         let now = self.clock.now();
-        self.with_writer(key, move |context| folder::begin(&context, algorithm, now)).await
+        self.with_writer(key, move |context| folder::begin(&context, announced, now)).await
     }
 
     pub(crate) async fn append_to_upload(

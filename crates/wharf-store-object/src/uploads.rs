@@ -53,7 +53,7 @@ pub(crate) async fn begin(store: &BucketStore, key: &UploadKey, announced: Annou
     let (mut writer, _) = store.sessions().write(key, now)?;
     store.sessions().unfinish(key);
     let record = Record::new(now, announced.algorithm(), store.options().part_bytes.max(1));
-    let ledger = ledger::start(store, key, record).await?;
+    let ledger = ledger::start(store, key, record, announced).await?;
     writer.leave(ledger.found, store.options().clock.now());
     Ok(())
 }

@@ -60,7 +60,8 @@ pub trait BlobStore: fmt::Debug + Send + Sync + 'static {
     /// Every blob after `after` in the order of digests, for a collector.
     fn list(&self, after: Option<Digest>) -> BoxStream<'_, Result<ListedBlob>>;
 
-    /// Opens the upload `key`, empty; one already open under this key starts over.
+    /// Opens the upload `key`, empty; one already open under this key starts over. With [`Announced::Nothing`] what was
+    /// announced for it still counts.
     async fn begin(&self, key: &UploadKey, announced: Announced) -> Result<()>;
 
     /// Appends at `offset`, which must be the current end; returns the new end.

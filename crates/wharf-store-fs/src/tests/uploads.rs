@@ -138,6 +138,29 @@ async fn a_commit_interrupted_after_the_rename_is_a_closed_upload() {
     assert!(matches!(store.append(&key, 0, once(b"x")).await, Err(Error::UploadNotFound { .. })));
 }
 
+/// A client that repeats its first request has announced the algorithm before that.
+#[tokio::test]
+async fn an_upload_that_starts_over_is_hashed_by_the_algorithm_that_was_announced() {
+    for (announced, again, expected) in [
+        (Announced::Algorithm(Algorithm::Sha512), Announced::Nothing, Algorithm::Sha512),
+        (Announced::Digest(Digest::of_with(Algorithm::Sha384, b"x")), Announced::Nothing, Algorithm::Sha384),
+        (Announced::Algorithm(Algorithm::Sha512), Announced::Algorithm(Algorithm::Sha256), Algorithm::Sha256),
+        (Announced::Nothing, Announced::Nothing, Algorithm::Sha256),
+    ] {
+        let (directory, store) = scratch(Fsync::None);
+        let key = key("a", "u1");
+        store.begin(&key, announced).await.unwrap();
+        for _ in 0..2 {
+            store.append(&key, 0, once(noise(100_000))).await.unwrap();
+            store.begin(&key, again).await.unwrap();
+        }
+        let end = store.append(&key, 0, once(noise(200_000))).await.unwrap();
+        let record = std::fs::read(directory.path().join(Key::UploadRecord(&key).path())).unwrap();
+        let record = wharf_store::UploadRecord::decode(&record).unwrap();
+        assert_eq!((record.algorithm, record.offset), (expected, end));
+    }
+}
+
 #[tokio::test]
 async fn a_finished_upload_leaves_no_folder_and_no_temporary_file() {
     let (directory, store) = scratch(Fsync::Full);

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use rustix::fs::FlockOperation;
 use wharf_oci::{Algorithm, Hasher};
 use wharf_store::layout::{Dir, Key};
-use wharf_store::{Error, Result, UploadKey, UploadRecord, UploadStatus};
+use wharf_store::{Announced, Error, Result, UploadKey, UploadRecord, UploadStatus};
 
 use super::note::Note;
 use super::session::Context;
@@ -29,8 +29,8 @@ pub(super) const WORTH_NOTING_BYTES: u64 = 64 * 1024;
 ///
 /// Nothing is synced: an upload promises only that a later status tells the truth, and a power cut that takes it away
 /// makes that status a 404.
-pub(super) fn begin(context: &Context, algorithm: Algorithm, now: SystemTime) -> Result<()> {
-    let (disk, key) = (&context.disk, &context.writer.key);
+pub(super) fn begin(context: &Context, announced: Announced, now: SystemTime) -> Result<()> {
+    let (disk, key, algorithm) = (&context.disk, &context.writer.key, announced.algorithm());
     let folder = disk.path(&Dir::Upload(key).path());
     // Nobody knows of a folder that was not there, so it need not be locked, and there is nothing in it to be emptied.
     if make_new(&folder).map_err(|source| failed("make", &folder, source))? {
@@ -43,10 +43,10 @@ pub(super) fn begin(context: &Context, algorithm: Algorithm, now: SystemTime) ->
             write_record(context, &Hasher::new(algorithm))
         };
     }
-    start_over(context, algorithm, now)
+    start_over(context, announced, now)
 }
 
-fn start_over(context: &Context, algorithm: Algorithm, now: SystemTime) -> Result<()> {
+fn start_over(context: &Context, announced: Announced, now: SystemTime) -> Result<()> {
     let (disk, key) = (&context.disk, &context.writer.key);
     let path = disk.path(&Key::UploadData(key).path());
     let folder = disk.path(&Dir::Upload(key).path());
@@ -54,6 +54,11 @@ fn start_over(context: &Context, algorithm: Algorithm, now: SystemTime) -> Resul
         let made = std::fs::create_dir_all(&folder).and_then(|()| create_locked(disk, key));
         settled(disk, key, made)
     })?;
+    let before = match announced {
+        Announced::Nothing => disk.read(&Key::UploadRecord(key))?.as_deref().and_then(UploadRecord::decode),
+        Announced::Algorithm(_) | Announced::Digest(_) => None,
+    };
+    let algorithm = before.map_or(announced.algorithm(), |record| record.algorithm);
     write_start(disk, key, now)?;
     // The record first: that of the bytes that are going would be believed again once as many others had come.
     if algorithm == Algorithm::Sha256 {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use wharf_oci::Digest;
 use wharf_store::layout::Key;
-use wharf_store::{Error, Result, Retry, UploadKey};
+use wharf_store::{Announced, Error, Result, Retry, UploadKey};
 
 use super::BACKEND;
 use super::record::{Body, Finish, Record};
@@ -52,7 +52,12 @@ pub(super) fn broken(source: wharf_store::BoxError) -> Error {
 }
 
 /// Writes the first record of an upload, and clears away what was there under the same key.
-pub(super) async fn start(store: &BucketStore, key: &UploadKey, record: Record) -> Result<Ledger> {
+pub(super) async fn start(
+    store: &BucketStore,
+    key: &UploadKey,
+    mut record: Record,
+    announced: Announced,
+) -> Result<Ledger> {
     let conditions = store.cloud().conditions().await? != Conditions::Ignored;
     if conditions && let Some(etag) = write(store, key, &record, Condition::Absent).await? {
         return Ok(Ledger { store: store.clone(), key: key.clone(), found: Found { record, etag } });
@@ -62,6 +67,9 @@ pub(super) async fn start(store: &BucketStore, key: &UploadKey, record: Record) 
         let etag = etag.ok_or_else(|| Error::UploadBusy { key: key.clone() })?;
         return Ok(Ledger { store: store.clone(), key: key.clone(), found: Found { record, etag } });
     };
+    if announced == Announced::Nothing {
+        record = Record::new(record.begun, found.record.algorithm, record.part_bytes);
+    }
     let mut ledger = Ledger { store: store.clone(), key: key.clone(), found };
     ledger.replace(record).await?;
     Ok(ledger)

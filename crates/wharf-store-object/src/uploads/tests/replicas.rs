@@ -169,6 +169,22 @@ async fn a_long_upload_committed_by_another_algorithm_is_read_once() {
 }
 
 #[tokio::test]
+async fn an_upload_that_starts_over_is_hashed_by_the_algorithm_that_was_announced() {
+    let (cloud, store) = scratch();
+    let (key, bytes) = (key("a", "u"), noise(650_000));
+    let digest = Digest::of_with(Algorithm::Sha512, &bytes);
+    store.begin(&key, Announced::Algorithm(Algorithm::Sha512)).await.unwrap();
+    store.append(&key, 0, pieces(&bytes, 10_000)).await.unwrap();
+    store.begin(&key, Announced::Nothing).await.unwrap();
+    store.append(&key, 0, pieces(&bytes, 10_000)).await.unwrap();
+    cloud.take_traffic();
+    store.commit(&key, &digest).await.unwrap();
+    let read = cloud.take_traffic().bytes_out;
+    assert!(read < 650_000, "{read} bytes were read again");
+    assert_closes(&store, &key, &cloud, &digest, &bytes).await;
+}
+
+#[tokio::test]
 async fn an_upload_read_for_a_wrong_digest_goes_on() {
     let (cloud, store) = scratch();
     let (key, bytes) = (key("a", "u"), noise(950_000));
