@@ -35,6 +35,17 @@ const DEFAULT_CONCURRENCY: usize = 16;
 /// caller made progress; a put that is still behind then is told to try later.
 const PUT_ATTEMPTS: usize = 16;
 
+/// How many names are read at least where those before them were not enough, at first and at most: each read is a round
+/// trip, and there may be thousands of names that do not count.
+const READ_AGAIN: (usize, usize) = (32, 1024);
+
+/// How many names to read next, read by read.
+#[derive(Debug, Default)]
+struct GrowingReads {
+    /// The least number; none for the first read.
+    least: usize,
+}
+
 /// A metadata store whose truth is the v2 tree.
 ///
 /// What a tree does cheaply: whatever names a manifest, a tag or a blob. What it does not: finding the tags that mean a
@@ -203,8 +214,9 @@ impl LayoutMetadata {
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Vec<T>> {
         let mut found = Vec::new();
+        let mut reads = GrowingReads::default();
         while found.len() < wanted {
-            let asked = wanted - found.len();
+            let asked = reads.next(wanted - found.len());
             let names = self.objects.children(dir, after.as_deref(), asked).await?;
             found.extend(names.iter().filter_map(|name| parse(name)));
             if names.len() < asked {
@@ -212,7 +224,19 @@ impl LayoutMetadata {
             }
             after = names.into_iter().next_back();
         }
+        found.truncate(wanted);
         Ok(found)
+    }
+}
+
+// === impl GrowingReads ===
+
+impl GrowingReads {
+    /// For a reader that still needs `missing` names.
+    fn next(&mut self, missing: usize) -> usize {
+        let count = missing.max(self.least);
+        self.least = (self.least * 2).clamp(READ_AGAIN.0, READ_AGAIN.1);
+        count
     }
 }
 

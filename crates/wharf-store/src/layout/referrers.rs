@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use wharf_oci::{Descriptor, Digest, RepositoryName};
 
-use super::{Dir, Key, LayoutMetadata};
+use super::{Dir, GrowingReads, Key, LayoutMetadata};
 use crate::error::{Error, Result, Retry};
 use crate::metadata::Page;
 use crate::objects::Put;
@@ -33,11 +33,11 @@ impl LayoutMetadata {
         after: Option<&Digest>,
         limit: usize,
     ) -> Result<Page<Descriptor>> {
-        let mut items = Vec::new();
+        let (mut items, mut reads) = (Vec::new(), GrowingReads::default());
         let mut after = after.copied();
         loop {
             let dir = |algorithm| Dir::Referrers(repository, subject, algorithm);
-            let page = self.digests(dir, after.as_ref(), limit - items.len()).await?;
+            let page = self.digests(dir, after.as_ref(), reads.next(limit - items.len())).await?;
             after = page.items.last().copied();
             let entries: Vec<Option<Descriptor>> = stream::iter(page.items)
                 .map(|digest| self.referrer(repository, subject, digest))
@@ -46,7 +46,9 @@ impl LayoutMetadata {
                 .await?;
             items.extend(entries.into_iter().flatten());
             if !page.more || items.len() >= limit {
-                return Ok(Page { items, more: page.more });
+                let more = page.more || items.len() > limit;
+                items.truncate(limit);
+                return Ok(Page { items, more });
             }
         }
     }

@@ -1,6 +1,7 @@
 //! The tree's names, and how it meets dirt.
 
 mod interleavings;
+mod listings;
 mod recording;
 mod replays;
 mod stepwise;
