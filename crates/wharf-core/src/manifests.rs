@@ -19,6 +19,9 @@ use crate::registry::{Cause, Registry};
 /// The longest manifest that is read back. The specification wants 4 MiB taken; older registries had no limit at all.
 const MAX_MANIFEST_BYTES: u64 = 32 * 1024 * 1024;
 
+/// What is wrong with bytes that do not hash to the digest they are stored under.
+pub(crate) const DAMAGED: &str = "bytes that do not hash to it";
+
 /// A manifest as it was pushed.
 #[derive(Debug, Clone)]
 pub struct StoredManifest {
@@ -64,16 +67,15 @@ impl Registry {
         if let Some(kind) = cached_kind {
             return Ok(Some(Known { kind, bytes }));
         }
-        let infer = {
-            let bytes = bytes.clone();
-            move || ManifestKind::infer(&bytes)
+        let corrupt = |problem: &str| {
+            let problem = problem.to_owned();
+            Error::Store(wharf_store::Error::Corrupt { path: digest.to_string(), problem })
         };
-        let kind = compute(bytes.len(), infer).await.ok_or_else(|| {
-            Error::Store(wharf_store::Error::Corrupt {
-                path: digest.to_string(),
-                problem: "a manifest of a kind we do not know".to_owned(),
-            })
-        })?;
+        let (expected, input) = (*digest, bytes.clone());
+        // What is cached is served for as long as it is asked for, so a flipped bit on a disk must not get in.
+        let verify = move || hashes_to(&expected, &input).then(|| ManifestKind::infer(&input));
+        let kind = compute(bytes.len(), verify).await.ok_or_else(|| corrupt(DAMAGED))?;
+        let kind = kind.ok_or_else(|| corrupt("a manifest of a kind we do not know"))?;
         let known = Known { kind, bytes };
         self.manifest_cache().insert(*digest, &known);
         Ok(Some(known))
@@ -161,6 +163,11 @@ impl Registry {
             read => read.map(Some).map_err(Error::store),
         }
     }
+}
+
+/// Whether these are the bytes of the digest.
+pub(crate) fn hashes_to(digest: &Digest, bytes: &[u8]) -> bool {
+    Digest::of_with(digest.algorithm(), bytes) == *digest
 }
 
 /// Parses what was stored, on the blocking pool if it is long.

@@ -14,7 +14,7 @@ use wharf_oci::{Descriptor, Digest, Reference, RepositoryName, referrers_tag};
 use crate::compute::compute;
 use crate::error::{Error, Result};
 use crate::manifests::cache::{CachedManifest, Known};
-use crate::manifests::parse_stored;
+use crate::manifests::{DAMAGED, hashes_to, parse_stored};
 use crate::registry::Registry;
 
 /// Longest index and longest child that are read: no registry accepts longer manifests.
@@ -118,12 +118,18 @@ impl Registry {
         Ok(Lookup { descriptor, cost })
     }
 
-    /// The bytes of a manifest; `None` if it is not there, or longer than any that is accepted.
+    /// The bytes of a manifest, verified; `None` if it is not there, or longer than any that is accepted.
     async fn short_manifest(&self, digest: &Digest) -> Result<Option<Bytes>> {
-        match self.manifest_cache().get(digest) {
-            Some(CachedManifest { bytes: Some(bytes), .. }) => Ok(Some(bytes)),
-            Some(CachedManifest { bytes: None, .. }) | None => self.bytes_up_to(digest, MANIFEST_BYTES).await,
+        if let Some(CachedManifest { bytes: Some(bytes), .. }) = self.manifest_cache().get(digest) {
+            return Ok(Some(bytes));
         }
+        let Some(bytes) = self.bytes_up_to(digest, MANIFEST_BYTES).await? else { return Ok(None) };
+        let (expected, input) = (*digest, bytes.clone());
+        if !compute(bytes.len(), move || hashes_to(&expected, &input)).await {
+            let (path, problem) = (digest.to_string(), DAMAGED.to_owned());
+            return Err(Error::Store(wharf_store::Error::Corrupt { path, problem }));
+        }
+        Ok(Some(bytes))
     }
 }
 

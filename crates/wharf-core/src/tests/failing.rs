@@ -9,9 +9,9 @@ use futures_util::stream::BoxStream;
 use wharf_oci::{ByteRange, Digest, RepositoryName};
 use wharf_store::layout::{Dir, Key};
 use wharf_store::{
-    AgedObject, Announced, BlobRead, BlobStat, BlobStore, ByteStream, Error, LayoutMetadata, ListedBlob,
-    LockMode, MemoryStore, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock, Result, Retry,
-    UploadKey, UploadStatus, put_in_turn,
+    AgedObject, Announced, BlobBody, BlobRead, BlobStat, BlobStore, ByteStream, Error, LayoutMetadata,
+    ListedBlob, LockMode, MemoryStore, Objects, Put, PutIf, PutOutcome, RemoveOutcome, RepositoryLock,
+    Result, Retry, UploadKey, UploadStatus, put_in_turn,
 };
 
 use crate::{Options, Registry};
@@ -30,6 +30,8 @@ struct State {
     failed: usize,
     calls: usize,
     reads: usize,
+    /// Whether a bit of each blob that is read is wrong.
+    damaged: bool,
     /// Reads of objects and blobs in progress, and the most there were.
     reading: usize,
     most_reading: usize,
@@ -58,6 +60,11 @@ impl FailingStore {
         let mut state = self.state.lock().unwrap();
         state.left = None;
         std::mem::take(&mut state.failed)
+    }
+
+    /// Whether a bit of each blob that is read is wrong, from now on.
+    pub(super) fn damage_reads(&self, damaged: bool) {
+        self.state.lock().unwrap().damaged = damaged;
     }
 
     /// How many calls were made.
@@ -131,7 +138,17 @@ impl BlobStore for FailingStore {
         self.call("read a blob")?;
         self.state.lock().unwrap().reads += 1;
         self.reading().await;
-        self.inner.read(digest, range).await
+        let mut read = self.inner.read(digest, range).await?;
+        if self.state.lock().unwrap().damaged
+            && let BlobBody::Bytes(bytes) = &read.body
+        {
+            let mut damaged = bytes.to_vec();
+            // In the middle of a digest: it is a manifest still.
+            let middle = damaged.len() / 2;
+            damaged[middle] ^= 1;
+            read.body = BlobBody::Bytes(damaged.into());
+        }
+        Ok(read)
     }
 
     async fn put(&self, digest: &Digest, bytes: Bytes) -> Result<()> {

@@ -190,3 +190,29 @@ async fn a_manifest_whose_bytes_were_collected_is_unknown() {
     BlobStore::remove(&fixture.store, &digest).await.unwrap();
     assert_eq!(meaning(&fixture.registry, &name, "v1").await, None);
 }
+
+/// A flipped bit on a disk would be served from memory until the next start.
+#[tokio::test]
+async fn a_damaged_manifest_is_an_error_and_is_not_cached() {
+    let (store, name) = (failing::FailingStore::default(), repo("a"));
+    let pushed = store.registry();
+    let digest = push_manifest(&pushed, &name, "v1", &image(&[])).await;
+    let subject = Digest::of(b"subject");
+    let index = index(&[json!({"mediaType": MediaType::OCI_MANIFEST, "digest": digest, "size": 1})]);
+    push_manifest(&pushed, &name, wharf_oci::referrers_tag(&subject).as_str(), &index).await;
+
+    let registry = store.registry();
+    store.damage_reads(true);
+    for _ in 0..2 {
+        let read = registry.manifest(&name, &digest.into()).await.map(drop);
+        let referrers = registry.referrers(&name, &subject, &[], None, 10).await.map(drop);
+        for answer in [read, referrers] {
+            let Err(Error::Store(error)) = answer else { panic!("{answer:?}") };
+            assert!(matches!(error, wharf_store::Error::Corrupt { .. }), "{error:?}");
+            assert!(error.to_string().contains("do not hash"), "{error}");
+        }
+    }
+    store.damage_reads(false);
+    let read = registry.manifest(&name, &digest.into()).await.unwrap();
+    assert_eq!(Digest::of(&read.bytes), digest);
+}
