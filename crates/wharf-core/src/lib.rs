@@ -33,5 +33,5 @@ pub use uploads::{Placement, UploadState};
 pub use validation::{Missing, Platforms, UrlRules, Validation};
 /// What operations take and give that belongs to the stores.
 pub use wharf_store::{
-    Announced, BlobBody, BlobSizes, BoxError, ByteStream, Clock, FileRegion, Page, SystemClock,
+    Announced, BlobBody, BlobSizes, BoxError, ByteStream, Clock, FileRegion, LogLimit, Page, SystemClock,
 };

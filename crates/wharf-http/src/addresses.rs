@@ -123,23 +123,24 @@ impl Addresses {
         if !self.trusts(reached) {
             return Forwarded::default();
         }
-        match text(reached.headers, &FORWARDED) {
+        let forwarded = match text(reached.headers, &FORWARDED) {
             Some(forwarded) => Forwarded::parse(forwarded),
             None => Forwarded {
                 proto: text(reached.headers, &X_FORWARDED_PROTO).map(first),
                 host: text(reached.headers, &X_FORWARDED_HOST).map(first),
             },
-        }
+        };
+        // Anything else would be a URL that leads elsewhere, such as `javascript://`.
+        let proto = forwarded.proto.map(|proto| proto.to_ascii_lowercase());
+        Forwarded { proto: proto.filter(|proto| matches!(proto.as_str(), "http" | "https")), ..forwarded }
     }
 
-    /// Who the client is, for the log: what the nearest trusted proxy says, or who is at the other end.
-    pub(crate) fn client(&self, reached: Reached<'_>) -> Option<IpAddr> {
-        let said = || -> Option<IpAddr> {
-            let header =
-                text(reached.headers, &X_FORWARDED_FOR).or_else(|| text(reached.headers, &X_REAL_IP))?;
-            address_in(&first(header))
-        };
-        if self.trusts(reached) { said().or(reached.remote) } else { reached.remote }
+    /// The client's address as the headers claim, for the log; `None` where proxies are named, for then only theirs count
+    /// ([`origin`](crate::origin::origin)).
+    pub(crate) fn claimed(&self, reached: Reached<'_>) -> Option<IpAddr> {
+        let TrustedProxies::All = self.trusted else { return None };
+        let header = text(reached.headers, &X_FORWARDED_FOR).or_else(|| text(reached.headers, &X_REAL_IP))?;
+        address_in(&first(header))
     }
 
     fn trusts(&self, reached: Reached<'_>) -> bool {
@@ -244,7 +245,7 @@ mod tests {
         let prefixed = Addresses { prefix: Some("/registry/".into()), ..Addresses::default() };
         let trusting = |network: &str| TrustedProxies::Only(vec![network.parse().unwrap()]);
         type Row<'a> = (Addresses, &'a [(&'static str, &'a str)], &'a str);
-        let rows: [Row<'_>; 11] = [
+        let rows: [Row<'_>; 14] = [
             (Addresses::default(), &proxied, ""),
             (absolute(), &[host], "http://inner:5000"),
             (absolute(), &proxied, "https://example.com"),
@@ -253,6 +254,9 @@ mod tests {
                 &[host, ("forwarded", "for=1.2.3.4;proto=https;host=\"example.com:443\", for=b")],
                 "https://example.com:443",
             ),
+            (absolute(), &[host, ("x-forwarded-proto", "javascript")], "http://inner:5000"),
+            (absolute(), &[host, ("x-forwarded-proto", "HTTPS")], "https://inner:5000"),
+            (absolute(), &[host, ("forwarded", "proto=gopher")], "http://inner:5000"),
             (absolute(), &[], ""),
             (named, &proxied, "https://example.com/sub"),
             (prefixed.clone(), &[host], "/registry"),

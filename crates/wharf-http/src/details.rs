@@ -105,12 +105,13 @@ impl Details {
             http.request.uri = entry.uri.path_and_query().map(|target| log_field(target.as_str())),
             http.request.referer = entry.referer.as_deref(),
             http.request.useragent = entry.user_agent.as_deref(),
-            http.request.remoteaddr = entry.remote.map(|remote| remote.to_string()),
+            http.request.remoteaddr = entry.claimed.or(entry.remote).map(|remote| remote.to_string()),
+            http.request.peeraddr = entry.peer.map(|peer| peer.to_string()),
             http.request.contenttype = self.content_type.as_deref(),
             http.response.status = entry.status.as_u16(),
             http.response.written = entry.bytes,
             http.response.contenttype = self.response_content_type.as_deref(),
-            http.response.duration = rounded(entry.duration),
+            http.response.duration = go_duration(entry.duration),
             vars.name = self.name.as_deref(),
             vars.reference = self.reference.as_deref(),
             vars.digest = self.digest.as_deref(),
@@ -130,9 +131,30 @@ fn message(aborted: bool, broken: bool, failed: bool) -> &'static str {
     }
 }
 
-/// As Go writes durations: `1.234ms`.
-fn rounded(duration: Duration) -> String {
-    format!("{:?}", Duration::from_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+/// As Go writes durations, in whole microseconds: `1.234ms`, `1.5s`, `1m0s`, `26h3m0.5s`.
+fn go_duration(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    match micros {
+        0 => "0s".to_owned(),
+        1..1_000 => format!("{micros}µs"),
+        1_000..1_000_000 => format!("{}ms", decimal(micros, 1_000)),
+        _ => {
+            let (minutes, rest) = (micros / 60_000_000, micros % 60_000_000);
+            let seconds = decimal(rest, 1_000_000);
+            match (minutes / 60, minutes % 60) {
+                (0, 0) => format!("{seconds}s"),
+                (0, minutes) => format!("{minutes}m{seconds}s"),
+                (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
+            }
+        }
+    }
+}
+
+/// `count` in units of `unit`, a power of ten, without zeros at the end.
+fn decimal(count: u128, unit: u128) -> String {
+    let digits = unit.ilog10() as usize;
+    let text = format!("{}.{:0digits$}", count / unit, count % unit);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 fn reference_text(reference: &Reference) -> String {
@@ -146,4 +168,31 @@ fn reference_text(reference: &Reference) -> String {
 pub(crate) fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
     let value = headers.get(name)?.as_bytes();
     Some(String::from_utf8_lossy(&value[..value.len().min(LOG_FIELD_BYTES)]).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_as_go_writes_them() {
+        for (micros, written) in [
+            (0, "0s"),
+            (15, "15µs"),
+            (999, "999µs"),
+            (1_000, "1ms"),
+            (1_234, "1.234ms"),
+            (10_010, "10.01ms"),
+            (999_999, "999.999ms"),
+            (1_000_000, "1s"),
+            (1_500_000, "1.5s"),
+            (59_999_999, "59.999999s"),
+            (60_000_000, "1m0s"),
+            (61_500_000, "1m1.5s"),
+            (3_600_000_000, "1h0m0s"),
+            (93_780_000_001, "26h3m0.000001s"),
+        ] {
+            assert_eq!(go_duration(Duration::from_micros(micros)), written);
+        }
+    }
 }

@@ -1,10 +1,12 @@
 //! Errors on their way out: the one place that knows which status and code a failure has.
 
+use std::time::Duration;
+
 use http::header::{ALLOW, HeaderName, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
 use wharf_auth::{Challenge, IssueError, Refusal};
-use wharf_core::Error as CoreError;
+use wharf_core::{Error as CoreError, LogLimit};
 use wharf_oci::{Digest, ErrorBody, ErrorCode, ErrorEntry, Reference, RouteError, UploadRange, upload_path};
 
 use crate::accounts::TooManyTransfers;
@@ -16,6 +18,9 @@ use crate::respond::{self, SetHeader};
 
 /// What a client is told to wait before it tries again, in seconds.
 const RETRY_AFTER_SECONDS: &str = "5";
+
+/// The line that the authorizer cannot decide.
+static UNDECIDED: LogLimit = LogLimit::new(Duration::from_secs(10));
 
 /// An answer that is not what was asked for.
 #[derive(Debug)]
@@ -177,10 +182,14 @@ impl From<Refusal> for ApiError {
                 Self::new(ErrorCode::Unavailable).message(&message).header(RETRY_AFTER, RETRY_AFTER_SECONDS)
             }
             Refusal::Unavailable(source) => {
-                tracing::error!(
-                    error = &*source as &dyn std::error::Error,
-                    "could not decide who may do this"
-                );
+                // Any client can cause it, without a password.
+                if let Some(left_out) = UNDECIDED.admit() {
+                    tracing::error!(
+                        error = &*source as &dyn std::error::Error,
+                        lines_left_out = left_out,
+                        "authentication or authorization failed: answering 503"
+                    );
+                }
                 Self::new(ErrorCode::Unavailable).header(RETRY_AFTER, RETRY_AFTER_SECONDS)
             }
         }

@@ -22,6 +22,7 @@ mod origin;
 mod page_writes;
 mod panics;
 mod range_reads;
+mod redact;
 mod request_body;
 mod request_id;
 mod respond;

@@ -1,7 +1,7 @@
 //! What was asked and answered, told once, when the last byte is out or the client is gone.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,6 +19,7 @@ use wharf_core::{BoxError, Clock, SystemClock};
 use crate::body::Body;
 use crate::details::{Details, text};
 use crate::panics::{Panicked, catch_poll};
+use crate::redact;
 
 /// The longest field of a line of a log, in bytes, before it is escaped. All fields but times and numbers are a client's.
 pub const LOG_FIELD_BYTES: usize = 1024;
@@ -32,15 +33,19 @@ pub trait AccessLog: fmt::Debug + Send + Sync + 'static {
 /// A request that is over.
 #[derive(Debug, Clone)]
 pub struct AccessEntry {
-    /// Who asked: the other end of the connection, or whom a trusted proxy names.
+    /// The client: the address at the other end of the connection, or the one that a proxy in `http.trustedproxies` names.
     pub remote: Option<IpAddr>,
+    /// The client as the forwarding headers claim, where no proxies are named: any client can write them.
+    pub claimed: Option<IpAddr>,
+    /// The other end of the connection.
+    pub peer: Option<SocketAddr>,
     /// The caller's name, once somebody said it.
     pub user: Option<Arc<str>>,
     /// When it came.
     pub at: SystemTime,
     /// The method.
     pub method: Method,
-    /// Path and query.
+    /// Path and query, without passwords and tokens.
     pub uri: Uri,
     /// The version of HTTP.
     pub version: Version,
@@ -52,7 +57,7 @@ pub struct AccessEntry {
     pub duration: Duration,
     /// Whether the client was gone before the last byte.
     pub aborted: bool,
-    /// The `Referer` header.
+    /// The `Referer` header, without passwords and tokens.
     pub referer: Option<String>,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,
@@ -65,6 +70,14 @@ pub struct AccessEntry {
 pub struct LoggedBody {
     body: Body,
     record: Option<Record>,
+}
+
+/// Where a request comes from, for the logs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LoggedClient {
+    pub(crate) remote: Option<IpAddr>,
+    pub(crate) claimed: Option<IpAddr>,
+    pub(crate) peer: Option<SocketAddr>,
 }
 
 /// An entry in the making.
@@ -86,7 +99,7 @@ pub(crate) struct Record {
 impl Record {
     pub(crate) fn begin(
         head: &Parts,
-        remote: Option<IpAddr>,
+        client: LoggedClient,
         request_id: Arc<str>,
         log: Option<Arc<dyn AccessLog>>,
         span: Span,
@@ -95,17 +108,19 @@ impl Record {
         let told = log.is_some() || details.is_some();
         let text = |name| if told { text(&head.headers, name) } else { None };
         let entry = AccessEntry {
-            remote,
+            remote: client.remote,
+            claimed: client.claimed,
+            peer: client.peer,
             user: None,
             at: SystemClock.now(),
             method: head.method.clone(),
-            uri: head.uri.clone(),
+            uri: redact::uri(&head.uri),
             version: head.version,
             status: StatusCode::OK,
             bytes: 0,
             duration: Duration::ZERO,
             aborted: false,
-            referer: text(&REFERER),
+            referer: text(&REFERER).map(redact::text),
             user_agent: text(&USER_AGENT),
             request_id,
         };

@@ -18,7 +18,7 @@ use wharf_core::{BoxError, Cause, Registry};
 use wharf_oci::{ErrorCode, Route, RouteError};
 
 use crate::accounts::Account;
-use crate::addresses::{Reached, TrustedProxies};
+use crate::addresses::{Addresses, Reached, TrustedProxies};
 use crate::asked::Asked;
 use crate::body::Body;
 use crate::body_budget::{BodyAccount, BodyBudget};
@@ -29,7 +29,7 @@ use crate::errors::ApiError;
 use crate::handlers::token;
 use crate::host_header;
 use crate::limits::{Limits, Options};
-use crate::log::{LoggedBody, Record};
+use crate::log::{LoggedBody, LoggedClient, Record};
 use crate::origin::{origin, unverified};
 use crate::page_writes;
 use crate::panics::catch;
@@ -124,12 +124,12 @@ impl Service {
         let (head, body) = request.into_parts();
         let request_id = request_id::next();
         let addresses = &self.0.options.addresses;
-        let client = addresses.client(Reached::by(&head));
+        let address = origin(Reached::by(&head), &addresses.trusted);
         let access_log = self.0.options.access_log.clone();
         // Also where only errors are logged: they are what needs it.
         let span = tracing::error_span!("request", http.request.id = &*request_id);
+        let client = logged_client(&head, addresses, address);
         let mut record = Record::begin(&head, client, Arc::clone(&request_id), access_log, span.clone());
-        let address = origin(Reached::by(&head), &addresses.trusted);
         let body = RequestBody::new(body, BodyAccount { budget: Arc::clone(&self.0.bodies), address });
         let left = body.handle();
 
@@ -249,6 +249,15 @@ fn keep(via: Option<Via<'_>>, head: &Parts, response: &Response<Body>) -> Result
         }
         Some(_) | None => Ok(None),
     }
+}
+
+/// What the logs have of where a request comes from; `address` is what may be believed of it.
+fn logged_client(head: &Parts, addresses: &Addresses, address: Option<IpAddr>) -> LoggedClient {
+    let peer = head.extensions.get::<Remote>().map(|remote| remote.0);
+    let claimed = addresses.claimed(Reached::by(head));
+    // Only a local proxy connects to a Unix socket, and what it says is all that is known.
+    let remote = address.or(peer.map(|peer| peer.ip())).or(claimed);
+    LoggedClient { remote, claimed, peer }
 }
 
 /// Whether a route changes anything, or begins to.

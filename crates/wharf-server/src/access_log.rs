@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use wharf_http::{AccessEntry, AccessLog, log_field};
 
 use crate::log_writer::LogWriter;
+use crate::logging::escape::is_unsafe;
 
 /// Formats entries as lines.
 #[derive(Debug)]
@@ -42,9 +43,11 @@ fn target(uri: &http::Uri) -> &str {
 fn quoted(text: &str) -> String {
     log_field(text)
         .chars()
-        .flat_map(|c| {
-            if c == '"' || c == '\\' || c.is_control() { c.escape_default().collect() } else { vec![c] }
-        })
+        .flat_map(
+            |c| {
+                if c == '"' || c == '\\' || is_unsafe(c) { c.escape_default().collect() } else { vec![c] }
+            },
+        )
         .collect()
 }
 
@@ -70,6 +73,8 @@ mod tests {
     fn entry() -> AccessEntry {
         AccessEntry {
             remote: Some([127, 0, 0, 1].into()),
+            claimed: Some([192, 0, 2, 1].into()),
+            peer: None,
             user: None,
             at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_440_584),
             method: http::Method::GET,
@@ -80,7 +85,7 @@ mod tests {
             duration: Duration::ZERO,
             aborted: false,
             referer: None,
-            user_agent: Some("forged\" 200 1 \"\r\nline".to_owned()),
+            user_agent: Some("forged\" 200 1 \"\r\nline\u{9b}\u{202e}".to_owned()),
             request_id: Arc::from("r1"),
         }
     }
@@ -90,7 +95,7 @@ mod tests {
         assert_eq!(
             combined(&entry()),
             "127.0.0.1 - - [23/Nov/2026:13:29:44 +0000] \"GET /v2/acme/app/manifests/latest?ns=example.com HTTP/1.1\" \
-             200 123 \"\" \"forged\\\" 200 1 \\\"\\r\\nline\"\n"
+             200 123 \"\" \"forged\\\" 200 1 \\\"\\r\\nline\\u{9b}\\u{202e}\"\n"
         );
     }
 

@@ -2,6 +2,7 @@
 //!
 //! A line is collected once (`line`) and written by one of `text`, `json` and `logstash`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -19,6 +20,7 @@ use self::line::{Fields, Line, SpanFields};
 use crate::config::{LogConfig, LogFormat};
 use crate::log_writer::LogWriter;
 
+pub(crate) mod escape;
 mod json;
 mod line;
 mod logstash;
@@ -90,7 +92,7 @@ where
 }
 
 /// A field's name, changed where it is one that the format itself uses.
-fn unreserved<'name>(name: &'name str, reserved: &[&str]) -> std::borrow::Cow<'name, str> {
+fn unreserved<'name>(name: &'name str, reserved: &[&str]) -> Cow<'name, str> {
     if reserved.contains(&name) { format!("fields.{name}").into() } else { name.into() }
 }
 
@@ -101,7 +103,11 @@ fn object(line: &Line, own: &[(&str, &str)]) -> String {
     let own = own.iter().map(|(name, value)| ((*name).into(), Json::from(*value)));
     let members: BTreeMap<_, _> = fields.chain(own).collect();
     // Keys are text and values are JSON already, so there is nothing that could fail.
-    serde_json::to_string(&members).unwrap_or_default()
+    let written = serde_json::to_string(&members).unwrap_or_default();
+    match escape::json(&written) {
+        Cow::Borrowed(_) => written,
+        Cow::Owned(escaped) => escaped,
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod clock;
 mod error;
 mod grace;
 pub mod layout;
+mod log_limit;
 mod memory;
 mod metadata;
 mod objects;
@@ -23,6 +24,7 @@ pub use clock::{Clock, SystemClock};
 pub use error::{BoxError, Error, Result, Retry};
 pub use grace::Grace;
 pub use layout::LayoutMetadata;
+pub use log_limit::LogLimit;
 pub use memory::MemoryStore;
 pub use metadata::{
     Change, Expect, FoundLink, Held, HeldLink, Hold, LinkKind, ManifestDeleted, ManifestFacts,

@@ -36,7 +36,7 @@ impl HttpJwks {
     /// Prepares to fetch from `url`; servers are known by the system's root certificates.
     pub async fn new(url: &str) -> Result<Self, FetchError> {
         let parsed = url.parse().ok().filter(is_fetchable);
-        let url: Uri = parsed.ok_or_else(|| FetchError::Url { url: url.to_owned() })?;
+        let url: Uri = parsed.ok_or_else(|| FetchError::Url { url: without_password(url) })?;
         let tls = match tokio::task::spawn_blocking(system_roots).await {
             Ok(tls) => tls.map_err(|error| FetchError::Roots(Arc::new(error)))?,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
@@ -57,14 +57,14 @@ impl HttpJwks {
         request.headers_mut().insert(header::ACCEPT, header::HeaderValue::from_static("application/json"));
         let answer = self.client.request(request).await.map_err(|error| self.broken(error.into()))?;
         if answer.status() != StatusCode::OK {
-            return Err(FetchError::Status { url: self.url.to_string(), status: answer.status().as_u16() });
+            return Err(FetchError::Status { url: shown(&self.url), status: answer.status().as_u16() });
         }
         let body = Limited::new(answer.into_body(), DOCUMENT_LIMIT_BYTES).collect().await;
         body.map(|body| body.to_bytes().to_vec()).map_err(|error| self.broken(error))
     }
 
     fn broken(&self, source: Box<dyn std::error::Error + Send + Sync>) -> FetchError {
-        let url = self.url.to_string();
+        let url = shown(&self.url);
         if source.is::<LengthLimitError>() {
             return FetchError::TooLarge { url, limit_bytes: DOCUMENT_LIMIT_BYTES };
         }
@@ -75,9 +75,22 @@ impl HttpJwks {
 #[async_trait]
 impl JwksSource for HttpJwks {
     async fn fetch(&self) -> Result<Vec<u8>, FetchError> {
-        let late = |_| FetchError::Timeout { url: self.url.to_string() };
+        let late = |_| FetchError::Timeout { url: shown(&self.url) };
         tokio::time::timeout(FETCH_TIMEOUT, self.get()).await.map_err(late)?
     }
+}
+
+/// A URL for errors and logs: without a name, a password, and a query, in which keys of an API are sent.
+fn shown(url: &Uri) -> String {
+    let authority = url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let query = if url.query().is_some() { "?…" } else { "" };
+    format!("{}://{host}{}{query}", url.scheme_str().unwrap_or_default(), url.path())
+}
+
+/// The same for what is no URL: nothing before the last `@`, which may be a password.
+fn without_password(text: &str) -> String {
+    text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("…@{rest}"))
 }
 
 fn is_fetchable(url: &Uri) -> bool {
@@ -134,6 +147,19 @@ mod tests {
         let source = HttpJwks::with_tls(url, tls);
         let (document, _) = tokio::join!(source.get(), served);
         assert_eq!(document.unwrap(), b"keys");
+    }
+
+    #[tokio::test]
+    async fn a_name_a_password_and_a_query_in_the_url_are_in_no_error() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let source =
+            HttpJwks::new(&format!("http://reader:hunter2@{closed}/keys?key=hunter2")).await.unwrap();
+        let error = source.fetch().await.unwrap_err();
+        assert!(error.to_string().starts_with(&format!("http://{closed}/keys?… ")), "{error}");
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+
+        let error = HttpJwks::new("ftp://reader:hunter2@example.com/keys").await.unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("hunter2"), "{error:?}");
     }
 
     #[tokio::test]

@@ -117,10 +117,19 @@ impl Visit for Collector {
         self.put(field, value);
     }
 
-    /// An error says what it is about and what was behind it.
+    /// An error says what it is about and what was behind it; what it has said already is not repeated.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let chain = std::iter::successors(Some(value), |error| (*error).source());
-        let text = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let mut text = String::new();
+        for message in chain.map(ToString::to_string) {
+            if text.ends_with(&message) {
+                continue;
+            }
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&message);
+        }
         self.put(field, text);
     }
 }

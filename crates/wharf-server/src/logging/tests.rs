@@ -77,6 +77,21 @@ fn an_event_brings_its_fields_and_those_of_every_line() {
 }
 
 #[test]
+fn an_error_that_repeats_its_source_is_written_once() {
+    let lines = logged(&[], || {
+        let inner = io::Error::other("connection refused");
+        let outer = io::Error::other(Repeats(inner));
+        tracing::error!(error = &outer as &dyn std::error::Error, "storage failed");
+    });
+    assert_eq!(lines, ["level=error msg=\"storage failed\" error=\"cannot connect: connection refused\""]);
+}
+
+/// An error whose text has that of its source in it.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot connect: {0}")]
+struct Repeats(#[source] io::Error);
+
+#[test]
 fn an_event_brings_what_the_spans_around_it_know() {
     let lines = logged(&[], || {
         let span = tracing::info_span!("request", repo = "a", status = tracing::field::Empty);
@@ -85,4 +100,20 @@ fn an_event_brings_what_the_spans_around_it_know() {
         tracing::info!("inside");
     });
     assert_eq!(lines, ["level=info msg=inside repo=a status=200"]);
+}
+
+#[test]
+fn no_format_writes_a_character_that_a_terminal_may_obey() {
+    let unsafe_ones =
+        ['\u{1b}', '\u{7f}', '\u{9b}', '\u{85}', '\u{2028}', '\u{2029}', '\u{202e}', '\u{2066}', '\u{200f}'];
+    let text: String = unsafe_ones.iter().collect();
+    let line =
+        line(Level::INFO, &text, &[("agent", text.as_str().into()), ("list", vec![text.clone()].into())]);
+    for write in [text::write, json::write, logstash::write] {
+        let written = write(&line);
+        assert!(!written.contains(unsafe_ones), "{written:?}");
+        assert!(written.contains("\\u202e") && written.contains("\\u009b"), "{written}");
+    }
+    let read: serde_json::Value = serde_json::from_str(&json::write(&line)).unwrap();
+    assert_eq!(read["agent"], text);
 }

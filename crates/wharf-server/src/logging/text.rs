@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
+use super::escape::is_unsafe;
 use super::line::Line;
 use super::unreserved;
 
@@ -44,7 +45,7 @@ fn quote(out: &mut String, text: &str) {
             '\t' => out.push_str("\\t"),
             // Writing to a String cannot fail.
             c if c.is_ascii_control() => drop(write!(out, "\\x{:02x}", u32::from(c))),
-            c if c.is_control() => drop(write!(out, "\\u{:04x}", u32::from(c))),
+            c if is_unsafe(c) => drop(write!(out, "\\u{:04x}", u32::from(c))),
             c => out.push(c),
         }
     }

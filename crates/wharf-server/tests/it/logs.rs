@@ -93,3 +93,29 @@ fn the_first_line_of_the_log_names_the_configuration() {
     assert!(first.contains("/config.yml"), "{log}");
     assert!(log.contains("unknown key"), "{log}");
 }
+
+#[tokio::test]
+async fn a_forged_address_hides_the_peer_in_neither_log_and_secrets_of_a_query_are_in_none() {
+    // The first address is what a client may have written, the last what the proxy saw.
+    let forwarded = "203.0.113.66, 198.51.100.7";
+    for (http, host, remote) in [
+        ("", "127.0.0.1", "203.0.113.66"),
+        ("trustedproxies: ['127.0.0.1']", "198.51.100.7", "198.51.100.7"),
+        ("trustedproxies: []", "127.0.0.1", "127.0.0.1"),
+    ] {
+        let mut running = start(Sections { http, more: "log: {formatter: json}", ..Sections::default() });
+        let get = running.server.get("/token?account=ci&password=hunter2&refresh_token=hunter3");
+        let _ = get.header("X-Forwarded-For", forwarded).send().await.expect(404);
+        running.wait_for_log("response completed");
+
+        let log = running.stop_and_tell();
+        assert!(!log.contains("hunter"), "{log}");
+        let access = log.lines().find(|line| !line.starts_with('{')).unwrap();
+        assert!(access.starts_with(&format!("{host} - - [")), "{http}: {access}");
+        assert!(access.contains("/token?account=ci&password=***&refresh_token=***"), "{access}");
+        let line = log.lines().find(|line| line.contains("response completed")).unwrap();
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["http.request.remoteaddr"], remote, "{http}");
+        assert!(line["http.request.peeraddr"].as_str().unwrap().starts_with("127.0.0.1:"), "{line}");
+    }
+}
