@@ -24,7 +24,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder, AwsCredentialProvider};
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use tokio::sync::{OnceCell, Semaphore};
-use wharf_store::{BoxError, Error, Retry};
+use wharf_store::{BoxError, Error, LogLimit, Retry};
 
 use self::answer::{ServiceError, Unreadable};
 use self::http::Connector;
@@ -42,6 +42,9 @@ const USER_AGENT: &str = concat!("wharf/", env!("CARGO_PKG_VERSION"));
 /// How often, and for how long, whoever gives credentials is asked again.
 const CREDENTIAL_RETRIES: usize = 3;
 const CREDENTIAL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often a line about requests that are sent again is logged: under load a bucket that is away makes thousands.
+const RETRY_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A bucket on S3. Cheap to clone.
 #[derive(Clone)]
@@ -64,6 +67,7 @@ struct Inner {
     retry_deadline: Duration,
     concurrency: usize,
     permits: Semaphore,
+    retry_log: LogLimit,
     /// Whether the bucket is known to exist: a HEAD that finds nothing does not say which of the two is missing.
     seen: AtomicBool,
     /// Whether a write was allowed: then a 403 for the next one need not be the policy's.
@@ -125,6 +129,7 @@ impl S3Cloud {
             retry_deadline: options.retry_deadline,
             concurrency: options.concurrency.max(1),
             permits: Semaphore::new(options.concurrency.max(1)),
+            retry_log: LogLimit::new(RETRY_LOG_INTERVAL),
             seen: AtomicBool::new(false),
             writes: AtomicBool::new(false),
             conditions: OnceCell::new(),

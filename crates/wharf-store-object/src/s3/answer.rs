@@ -7,17 +7,20 @@ use quick_xml::de::from_str;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::send::Tried;
 use crate::cloud::Meta;
 
 /// An error as the server says it.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the server says {status}{}{}", said(code), said(message))]
+#[error("the server says {status}{}{}{}", said(code), said(message), repeated(*tried))]
 pub(super) struct ServiceError {
     pub(super) status: StatusCode,
     pub(super) code: String,
     pub(super) message: String,
     /// How long it asks us to wait.
     pub(super) retry_after: Option<Duration>,
+    /// How often and how long it was asked, once it is given up.
+    pub(super) tried: Option<Tried>,
 }
 
 /// An answer that is not what its kind should be.
@@ -132,7 +135,7 @@ impl ServiceError {
         {
             message = format!("the bucket is in the region {region}; set `region` to that");
         }
-        Self { status, code: document.code, message, retry_after: retry_after(headers) }
+        Self { status, code: document.code, message, retry_after: retry_after(headers), tried: None }
     }
 
     /// The error that hides in a body under the status 200: the server had begun to answer before it failed.
@@ -144,7 +147,12 @@ impl ServiceError {
             "NoSuchUpload" | "NoSuchKey" | "NoSuchBucket" => StatusCode::NOT_FOUND,
             _ => StatusCode::BAD_REQUEST,
         };
-        Some(Self { status, code: document.code, message: document.message, retry_after: None })
+        Some(Self { status, code: document.code, message: document.message, retry_after: None, tried: None })
+    }
+
+    /// As it is after the last attempt.
+    pub(super) fn after(self, tried: Tried) -> Self {
+        Self { tried: Some(tried), ..self }
     }
 
     /// Whether the same request may go better in a moment.
@@ -169,6 +177,10 @@ impl ServiceError {
         matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
             || matches!(self.code.as_str(), "SlowDown" | "Throttling" | "ThrottlingException")
     }
+}
+
+fn repeated(tried: Option<Tried>) -> String {
+    tried.filter(|tried| tried.is_repeated()).map_or_else(String::new, |tried| format!(" ({tried})"))
 }
 
 fn said(text: &str) -> String {

@@ -64,11 +64,15 @@ impl Rest {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
-            tracing::debug!(
-                key = self.key,
-                at = self.next,
-                "the body broke off; going on with another request"
-            );
+            if let Some(left_out) = self.inner.retry_log.admit() {
+                tracing::warn!(
+                    bucket = self.inner.place.url,
+                    key = self.key,
+                    at = self.next,
+                    lines_left_out = left_out,
+                    "retrying S3 download: the body ended early, resuming with another request"
+                );
+            }
             self.go_on().await?;
         }
         Ok(None)

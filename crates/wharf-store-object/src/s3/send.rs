@@ -2,6 +2,7 @@
 //!
 //! It knows addresses, signatures and statuses, and nothing of what the requests mean.
 
+use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -84,7 +85,7 @@ pub(super) enum Failure {
         /// Whether an attempt before the last may have been carried out although we did not hear of it.
         ambiguous: bool,
     },
-    /// There was no server to say anything, or nothing that makes sense.
+    /// There was no server to say anything, or nothing that makes sense; the error has the address and the attempts.
     Broken(BoxError),
     /// The request cannot be made, so it was not sent.
     Invalid(BoxError),
@@ -96,6 +97,22 @@ enum Attempt {
     Http(HttpError),
     Fatal(BoxError),
     Invalid(BoxError),
+}
+
+/// How often a request was sent, and for how long it was tried.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tried {
+    attempts: u32,
+    elapsed: Duration,
+}
+
+/// No answer, after all attempts.
+#[derive(Debug, thiserror::Error)]
+#[error("request to {url} failed, {tried}")]
+struct Unanswered {
+    url: String,
+    tried: Tried,
+    source: BoxError,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -205,13 +222,16 @@ impl Inner {
         if let Some(name) = &call.invalid {
             return Err(Failure::Invalid(Unsendable::Header(name.clone()).into()));
         }
-        let deadline = Instant::now() + self.retry_deadline;
+        let begun = Instant::now();
+        let deadline = begun + self.retry_deadline;
         let hash = self.hash(call).await;
         let mut pause = FIRST_PAUSE;
         let mut ambiguous = false;
         let is_write = matches!(call.method, Method::PUT | Method::POST);
         let mut forbidden = 0;
+        let mut attempts = 0;
         loop {
+            attempts += 1;
             let failed = match self.attempt(call, hash.as_ref(), &take).await {
                 Ok((head, body)) => {
                     if is_write {
@@ -227,14 +247,30 @@ impl Inner {
                 forbidden += 1;
                 wait = Some(lengthened(&mut pause));
             }
-            let Some(wait) = wait else { return Err(failed.into_failure(ambiguous)) };
-            if Instant::now() + wait > deadline {
-                return Err(failed.into_failure(ambiguous));
-            }
+            let now = Instant::now();
+            let tried = Tried { attempts, elapsed: now - begun };
+            let Some(wait) = wait.filter(|wait| now + *wait <= deadline) else {
+                return Err(failed.into_failure(&self.place.url, ambiguous, tried));
+            };
             ambiguous |= failed.may_have_been_done();
-            tracing::debug!(method = %call.method, key = call.key, wait_ms = wait.as_millis(), "bucket asked again");
+            self.log_retry(call, &failed, Tried { attempts: attempts + 1, elapsed: tried.elapsed + wait });
             tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Logs that a request is going to be sent again: the first at once, and one in ten seconds of those that follow.
+    fn log_retry(&self, call: &Call, failed: &Attempt, next: Tried) {
+        let Some(left_out) = self.retry_log.admit() else { return };
+        let (attempt, elapsed) = (next.attempts, next.elapsed.as_secs_f64());
+        let limit = self.retry_deadline.as_secs_f64();
+        tracing::warn!(
+            method = %call.method,
+            bucket = self.place.url,
+            key = call.key,
+            error = failed.error(),
+            lines_left_out = left_out,
+            "retrying S3 request (attempt {attempt}, after {elapsed:.1} s of {limit:.0} s)"
+        );
     }
 
     /// One attempt. The permit is for the request and what of the answer is taken here: the body of an object flows at the
@@ -334,6 +370,22 @@ async fn limited(body: HttpResponseBody) -> Result<Bytes, Attempt> {
     Ok(whole.map_or(first, BytesMut::freeze))
 }
 
+// === impl Tried ===
+
+impl Tried {
+    /// Whether it was tried again at all.
+    pub(super) fn is_repeated(self) -> bool {
+        self.attempts > 1
+    }
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (attempts, seconds) = (self.attempts, self.elapsed.as_secs_f64());
+        write!(f, "{attempts} {} in {seconds:.1} s", if attempts == 1 { "attempt" } else { "attempts" })
+    }
+}
+
 // === impl Attempt ===
 
 impl Attempt {
@@ -372,12 +424,21 @@ impl Attempt {
         }
     }
 
-    fn into_failure(self, ambiguous: bool) -> Failure {
+    fn into_failure(self, bucket: &str, ambiguous: bool, tried: Tried) -> Failure {
+        let unanswered = |source| Unanswered { url: bucket.to_owned(), tried, source };
         match self {
-            Self::Service(error) => Failure::Refused { error, ambiguous },
-            Self::Http(error) => Failure::Broken(error.into()),
-            Self::Fatal(error) => Failure::Broken(error),
+            Self::Service(error) => Failure::Refused { error: error.after(tried), ambiguous },
+            Self::Http(error) => Failure::Broken(unanswered(error.into()).into()),
+            Self::Fatal(error) => Failure::Broken(unanswered(error).into()),
             Self::Invalid(error) => Failure::Invalid(error),
+        }
+    }
+
+    fn error(&self) -> &(dyn std::error::Error + 'static) {
+        match self {
+            Self::Service(error) => error,
+            Self::Http(error) => error,
+            Self::Fatal(error) | Self::Invalid(error) => &**error,
         }
     }
 }
@@ -411,5 +472,22 @@ mod tests {
         assert!(pause_of(3).unwrap() >= Duration::from_secs(3));
         assert!(pause_of(60).is_some());
         assert!(pause_of(61).is_none() && pause_of(u64::MAX).is_none());
+    }
+
+    #[test]
+    fn an_error_after_all_attempts_says_how_many_there_were_in_what_time_and_where() {
+        let tried = Tried { attempts: 3, elapsed: Duration::from_millis(1_240) };
+        let busy = ServiceError::new(StatusCode::SERVICE_UNAVAILABLE, &HeaderMap::new(), b"");
+        let Failure::Refused { error, .. } =
+            Attempt::Service(busy).into_failure("http://s3/images", false, tried)
+        else {
+            panic!("the server said no")
+        };
+        assert_eq!(error.to_string(), "the server says 503 Service Unavailable (3 attempts in 1.2 s)");
+        let gone = Attempt::Fatal("connection refused".into());
+        let Failure::Broken(error) = gone.into_failure("http://s3/images", false, tried) else {
+            panic!("no server said anything")
+        };
+        assert_eq!(error.to_string(), "request to http://s3/images failed, 3 attempts in 1.2 s");
     }
 }
