@@ -17,6 +17,7 @@ pub mod panics;
 mod purging;
 pub mod serve;
 mod signals;
+mod storage_check;
 mod stores;
 mod tls;
 mod wiring;

@@ -19,7 +19,9 @@ use crate::log_writer::{FLUSH_TIMEOUT, LogWriter};
 use crate::purging::Purger;
 use crate::signals::Signals;
 use crate::tls::Keeper;
-use crate::{access, banner, exposed_files, listen, logging, memory, open_files, panics, wiring};
+use crate::{
+    access, banner, exposed_files, listen, logging, memory, open_files, panics, storage_check, wiring,
+};
 
 /// How long the process waits at its end for blocking jobs: long enough for any that is not stuck in a system call.
 const BLOCKING_TIMEOUT: Duration = Duration::from_secs(1);
@@ -146,9 +148,11 @@ async fn serve(config: Arc<Config>, mut signals: Signals, log: &LogWriter) -> an
     let stop = stopped.clone();
     let serving = async {
         let serving = wharf_http::serve(listener, service, until_dropped(stop));
+        let checking = check_storage(registry.clone(), &config, stopped.clone());
         let purging = purge(registry.clone(), config.storage.upload_purging, stopped.clone());
         let keeping = keep(keeper.clone(), stopped);
-        let (Drained { connections_cut, time_left }, (), ()) = tokio::join!(serving, purging, keeping);
+        let (Drained { connections_cut, time_left }, (), (), ()) =
+            tokio::join!(serving, checking, purging, keeping);
         let tasks_left = registry.tasks().drain_within(time_left).await;
         End::Drained { connections_cut, tasks_left }
     };
@@ -173,6 +177,7 @@ async fn serve(config: Arc<Config>, mut signals: Signals, log: &LogWriter) -> an
 
 /// Opens the stores, the files of `auth` and `http.tls`, and the listener.
 async fn start(config: &Config) -> anyhow::Result<Started> {
+    storage_check::log_root(&config.storage);
     let registry = wiring::registry(config)?;
     let doors = access::open(config).await?;
     let access_log = open_access_log(config)?;
@@ -204,6 +209,11 @@ fn announce(config: &Config, place: &Place, has_tls: bool, log: &LogWriter) {
 /// Resolves when the other end of `stopped` is dropped.
 async fn until_dropped(mut stopped: watch::Receiver<()>) {
     drop(stopped.changed().await);
+}
+
+/// Checks the storage until it answers, or until the other end of `stopped` is dropped.
+async fn check_storage(registry: Registry, config: &Config, stopped: watch::Receiver<()>) {
+    storage_check::run(registry, &config.storage, until_dropped(stopped)).await;
 }
 
 /// Purges uploads, where it is asked for, until the other end of `stopped` is dropped.

@@ -87,13 +87,17 @@ pub(crate) fn registry(config: &str) -> Command {
     command
 }
 
-/// All output of a start that failed, after the first line of the log, which names the configuration.
+/// All output of a start that failed, after the first lines of the log, which name the configuration and a root directory
+/// that is new.
 #[track_caller]
 pub(crate) fn failure(output: &Output) -> String {
     let said = output.said();
     let (first, rest) = said.split_once('\n').unwrap();
     assert!(first.contains("using configuration"), "{said}");
-    rest.to_owned()
+    match rest.split_once('\n') {
+        Some((second, rest)) if second.contains(": creating it") => rest.to_owned(),
+        _ => rest.to_owned(),
+    }
 }
 
 /// An address as it stands in a file.

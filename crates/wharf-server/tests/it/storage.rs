@@ -42,6 +42,43 @@ async fn a_start_asks_the_bucket_nothing_and_a_bucket_that_is_away_is_no_absence
 }
 
 #[tokio::test]
+async fn a_bucket_that_is_away_is_a_warning_at_once_and_its_errors_name_the_request() {
+    let mut running = on_a_bucket_that_is_away("log: {formatter: json, accesslog: {disabled: true}}");
+    running.wait_for_log("storage does not answer");
+
+    let response = running.server.get("/v2/acme/app/manifests/latest").send().await;
+    let detail = response.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
+    let id = detail.strip_prefix("request id: ").unwrap().to_owned();
+
+    let said = running.stop_and_tell();
+    let lines: Vec<serde_json::Value> =
+        said.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let line = |message: &str| {
+        let found =
+            lines.iter().find(|line| line["msg"].as_str().is_some_and(|msg| msg.starts_with(message)));
+        found.unwrap_or_else(|| panic!("{message}: {said}"))
+    };
+    let warning = line("storage does not answer");
+    assert_eq!(warning["level"], "warning");
+    assert_eq!(warning["storage"], "s3://images/");
+    assert!(warning["storage.endpoint"].as_str().unwrap().starts_with("http://127.0.0.1:"), "{warning}");
+    assert!(warning["error"].as_str().unwrap().contains("/images failed, 1 attempt in 0."), "{warning}");
+    let failed = line("storage failed");
+    assert_eq!(failed["level"], "error");
+    assert_eq!(failed["http.request.id"], id);
+}
+
+#[tokio::test]
+async fn a_root_directory_that_does_not_exist_is_named_and_a_storage_that_answers_is_reported() {
+    let mut running = start(Sections::default());
+    running.wait_for_log("msg=\"storage answers\"");
+
+    let said = running.stop_and_tell();
+    let line = said.lines().find(|line| line.contains("does not exist")).unwrap();
+    assert!(line.contains("level=info") && line.contains("/data does not exist: creating it"), "{line}");
+}
+
+#[tokio::test]
 async fn a_middleware_sends_clients_elsewhere_also_from_a_directory() {
     let more = "middleware: {storage: [{name: redirect, options: {baseurl: 'https://cdn.example.com/images'}}, \
                 {name: rewrite, options: {host: 'mirror.example.com:8443'}}]}";
