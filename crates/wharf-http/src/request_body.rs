@@ -1,6 +1,7 @@
 //! How bytes come in.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -12,12 +13,6 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use wharf_core::{BoxError, ByteStream};
 
 use crate::body_budget::{BodyAccount, NoRoom};
-
-/// How much of a body that nobody wanted is read, so that the client comes to read our answer instead of a reset.
-const DISCARDED_BYTES: usize = 1024 * 1024;
-
-/// How long that may take.
-const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why a body ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +36,8 @@ pub(crate) struct RequestBody {
     slot: Slot,
     length: Option<u64>,
     account: BodyAccount,
+    /// Whether it was asked for: from then on a client that waits for our word sends it.
+    asked: AtomicBool,
 }
 
 /// How long a body that is collected may take.
@@ -52,7 +49,8 @@ pub(crate) struct CollectTimes {
     pub(crate) whole: Duration,
 }
 
-type Inner = Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>;
+/// The bytes of a body as they come.
+pub(crate) type Inner = Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>;
 
 /// Where the body is when no stream has it.
 type Slot = Arc<Mutex<Option<Inner>>>;
@@ -81,7 +79,7 @@ impl RequestBody {
         } else {
             Some(Box::pin(http_body_util::BodyExt::map_err(body, Into::into)) as Inner)
         };
-        Self { slot: Arc::new(Mutex::new(inner)), length, account }
+        Self { slot: Arc::new(Mutex::new(inner)), length, account, asked: AtomicBool::new(false) }
     }
 
     /// How long it is, if the client said so.
@@ -89,13 +87,16 @@ impl RequestBody {
         self.length
     }
 
-    /// A second handle, to discard what a handler leaves.
-    pub(crate) fn handle(&self) -> Self {
-        Self { slot: Arc::clone(&self.slot), length: self.length, account: self.account.clone() }
+    /// What was not read of it, unless the client is still waiting to be asked for it.
+    pub(crate) fn into_rest(self, expects_word: bool) -> Option<Inner> {
+        let rest = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let comes = !expects_word || self.asked.into_inner();
+        (comes && !rest.is_end_stream()).then_some(rest)
     }
 
     /// The bytes. May be silent for `idle` at a time.
     pub(crate) fn stream(&self, idle: Duration) -> ByteStream {
+        self.asked.store(true, Ordering::Relaxed);
         let inner = self.slot.lock().unwrap_or_else(PoisonError::into_inner).take();
         BodyStream { slot: Arc::clone(&self.slot), inner, idle, timer: None }.boxed()
     }
@@ -125,21 +126,6 @@ impl RequestBody {
         }
         Ok(Some(room.with(collected.freeze())))
     }
-
-    /// Reads what is left of a body, within reason.
-    pub(crate) async fn discard(&self) {
-        let mut stream = self.stream(DISCARD_TIMEOUT);
-        let read = async {
-            let mut left = DISCARDED_BYTES;
-            while let Some(Ok(chunk)) = stream.next().await
-                && left > chunk.len()
-            {
-                left -= chunk.len();
-            }
-        };
-        // A client that sends more or slower than that gets its answer and a closed connection.
-        let _ = timeout(DISCARD_TIMEOUT, read).await;
-    }
 }
 
 // === impl BodyStream ===
@@ -164,8 +150,12 @@ impl Stream for BodyStream {
                     let error = ready!(self.poll_idle(cx));
                     return Poll::Ready(Some(Err(error.into())));
                 }
-                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(None) => {
+                    self.inner = None;
+                    return Poll::Ready(None);
+                }
                 Poll::Ready(Some(Err(error))) => {
+                    self.inner = None;
                     return Poll::Ready(Some(Err(BodyError::Broken(error).into())));
                 }
                 Poll::Ready(Some(Ok(frame))) => {

@@ -22,6 +22,7 @@ use crate::accounts::Window;
 use crate::connections::{Connections, OpenConnection};
 use crate::head_timer::HeadTimer;
 use crate::limits::Limits;
+use crate::lingering::ReceivedBody;
 use crate::listener::{Connection, Listener};
 use crate::sending::SendingBody;
 use crate::service::{Remote, Service, Tls, Via};
@@ -244,18 +245,21 @@ impl Seat {
         let Self { service, remote, open, head_timeout, streams, stopping, cut, permit } = self;
         let limits = *service.limits();
         let times = StallTimes { first: head_timeout, write: limits.write_idle_timeout };
-        let io = TokioIo::new(Stall::new(stream, times, open.traffic()));
+        let io = TokioIo::new(Stall::new(stream, times, open.traffic(), service.lingering().clone()));
         let head_timer = HeadTimer::new(open.traffic(), head_timeout);
         let open = Arc::new(open);
         let of_requests = Arc::clone(&open);
+        let traffic = open.traffic();
         let handler = service_fn(move |mut request: hyper::Request<Incoming>| {
             let (service, busy, share) = (service.clone(), of_requests.busy(), of_requests.sending());
+            traffic.begin_request(request.version());
             if let Some(remote) = remote {
                 request.extensions_mut().insert(Remote(remote));
             }
             if let Some(tls) = &tls {
                 request.extensions_mut().insert(tls.clone());
             }
+            let request = request.map(|body| ReceivedBody::new(body, Arc::clone(&traffic)));
             // Boxed: the protocols move it about, and it is as large as what the longest request does.
             Box::pin(async move {
                 let via = Via { share: &share, busy: &busy };

@@ -29,6 +29,7 @@ use crate::errors::ApiError;
 use crate::handlers::token;
 use crate::host_header;
 use crate::limits::{Limits, Options};
+use crate::lingering::Lingering;
 use crate::log::{LoggedBody, LoggedClient, Record};
 use crate::origin::{origin, unverified};
 use crate::page_writes;
@@ -36,6 +37,7 @@ use crate::panics::catch;
 use crate::request_body::RequestBody;
 use crate::request_id;
 use crate::respond::{self, SetHeader};
+use crate::rest::Rests;
 use crate::sending::{Permit, SendingShare};
 
 /// A registry as a service: takes HTTP requests, gives HTTP responses. Cheap to clone.
@@ -51,6 +53,8 @@ struct Inner {
     options: Options,
     account: Arc<Account>,
     bodies: Arc<BodyBudget>,
+    rests: Rests,
+    lingering: Lingering,
 }
 
 /// The connection of ours that a request has come by.
@@ -76,7 +80,8 @@ impl Service {
     pub fn new(registry: Registry, authorizer: Arc<dyn Authorizer>, options: Options) -> Self {
         let account = Arc::new(Account::of_process(&options.limits));
         let bodies = Arc::new(BodyBudget::new(&options.limits));
-        Self(Arc::new(Inner { registry, authorizer, options, account, bodies }))
+        let (rests, lingering) = (Rests::default(), Lingering::default());
+        Self(Arc::new(Inner { registry, authorizer, options, account, bodies, rests, lingering }))
     }
 
     /// The registry that is served.
@@ -96,6 +101,11 @@ impl Service {
     /// What is taken on all connections of all listeners.
     pub(crate) fn account(&self) -> &Arc<Account> {
         &self.0.account
+    }
+
+    /// The connections that are being closed while their clients still send.
+    pub(crate) fn lingering(&self) -> &Lingering {
+        &self.0.lingering
     }
 
     pub(crate) fn speaks_h2c(&self) -> bool {
@@ -131,21 +141,15 @@ impl Service {
         let client = logged_client(&head, addresses, address);
         let mut record = Record::begin(&head, client, Arc::clone(&request_id), access_log, span.clone());
         let body = RequestBody::new(body, BodyAccount { budget: Arc::clone(&self.0.bodies), address });
-        let left = body.handle();
 
         let answer = self.answer(via, &head, address, &body, Arc::clone(&request_id), &mut record);
         let answered = catch(answer).instrument(span).await;
         let mut response = match answered.unwrap_or_else(|panicked| Err(panicked.into())) {
             Ok(response) => response,
             Err(error) => {
-                drop(body);
                 let error = error.of_request(&request_id);
                 if let Some(details) = record.details() {
                     details.error(&error);
-                }
-                // A client that waits for our word before it sends gets it; another one may be in the middle of a body.
-                if !head.headers.contains_key(EXPECT) {
-                    left.discard().await;
                 }
                 error.into_response(|| addresses.here(Reached::by(&head)))
             }
@@ -160,6 +164,10 @@ impl Service {
             response = error.into_response(String::new);
             None
         });
+        // A client that waits for our word before it sends has it now; another one may be in the middle of a body.
+        if let Some(rest) = body.into_rest(head.headers.contains_key(EXPECT)) {
+            self.0.rests.drop_after(head.version, &mut response, rest);
+        }
         self.finish(&head, &mut response);
         // Over HTTP/1 hyper leaves it out by itself; over HTTP/2 a client would take it for a broken protocol.
         if head.method == Method::HEAD {

@@ -1,4 +1,5 @@
-//! A connection's transport, with limits of time for its first byte and for each write.
+//! A connection's transport: with limits of time for its first byte and for each write, and with an end that the client
+//! comes to read.
 
 use std::io;
 use std::pin::Pin;
@@ -9,21 +10,32 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::lingering::{Linger, Lingering};
 use crate::traffic::Traffic;
 
-/// A transport on which a write that makes no progress for `write` fails, and on which the first byte must come within
-/// `first`.
+/// A transport on which a write that makes no progress for `write` fails, on which the first byte must come within
+/// `first`, and which lingers at its end if the client is still sending.
 ///
 /// Reading needs no other limit here: heads and bodies have their own.
 #[derive(Debug)]
 pub(crate) struct Stall<T> {
     transport: T,
     traffic: Arc<Traffic>,
+    lingering: Lingering,
     write_timeout: Duration,
     timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
     /// Until the first byte has come.
     opening: Option<(Duration, Pin<Box<Sleep>>)>,
+    end: End,
+}
+
+/// How the transport is closed.
+#[derive(Debug)]
+enum End {
+    Open,
+    Lingering(Linger),
+    Closed,
 }
 
 /// The limits of time of a transport.
@@ -36,14 +48,16 @@ pub(crate) struct StallTimes {
 }
 
 impl<T> Stall<T> {
-    pub(crate) fn new(transport: T, times: StallTimes, traffic: Arc<Traffic>) -> Self {
+    pub(crate) fn new(transport: T, times: StallTimes, traffic: Arc<Traffic>, lingering: Lingering) -> Self {
         Self {
             transport,
             traffic,
+            lingering,
             write_timeout: times.write,
             timer: None,
             waiting: false,
             opening: Some((times.first, Box::pin(sleep(times.first)))),
+            end: End::Open,
         }
     }
 
@@ -94,7 +108,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Stall<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Stall<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stall<T> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.transport).poll_write(cx, buffer);
         self.watch(cx, written, |bytes| *bytes)
@@ -119,8 +133,18 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Stall<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let shut = Pin::new(&mut self.transport).poll_shutdown(cx);
-        self.watch(cx, shut, |()| 0)
+        let this = &mut *self;
+        if matches!(this.end, End::Open) {
+            let shut = Pin::new(&mut this.transport).poll_shutdown(cx);
+            ready!(this.watch(cx, shut, |()| 0))?;
+            let linger = this.traffic.has_unread_bytes().then(|| this.lingering.begin()).flatten();
+            this.end = linger.map_or(End::Closed, End::Lingering);
+        }
+        if let End::Lingering(linger) = &mut this.end {
+            ready!(linger.poll(&mut this.transport, cx));
+            this.end = End::Closed;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -140,7 +164,7 @@ mod tests {
         let limits = Limits::default();
         let times = StallTimes { first: limits.head_timeout, write: limits.write_idle_timeout };
         let traffic = Arc::new(Traffic::new(Instant::now()));
-        (Stall::new(transport, times, traffic), client)
+        (Stall::new(transport, times, traffic, Lingering::default()), client)
     }
 
     /// nginx, with its defaults, reads nothing while its client has not read the first GiB.
@@ -161,5 +185,39 @@ mod tests {
         advance(SECOND).await;
         let error = writing.now_or_never().unwrap().unwrap_err();
         assert_eq!(error.to_string(), "write timed out: the client read nothing for 600 s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_client_still_sends_is_read_for_a_while_after_the_connection_was_closed_for_writing() {
+        let (mut closing, mut client) = connection();
+        client.write_all(b"a part of a body").await.unwrap();
+        let mut head = [0; 6];
+        closing.read_exact(&mut head).await.unwrap();
+        let mut closed = Box::pin(closing.shutdown());
+        assert!((&mut closed).now_or_never().is_none());
+        assert_eq!(client.read_u8().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        for _ in 0..100 {
+            client.write_all(&[7; 1024]).await.unwrap();
+            assert!((&mut closed).now_or_never().is_none());
+        }
+        advance(5 * SECOND).await;
+        assert!(closed.now_or_never().is_some(), "a client that does not end is left");
+
+        let (mut closing, mut client) = connection();
+        client.write_all(b"a part of a body").await.unwrap();
+        closing.read_exact(&mut head).await.unwrap();
+        let mut closed = Box::pin(closing.shutdown());
+        assert!((&mut closed).now_or_never().is_none());
+        drop(client);
+        assert!(closed.now_or_never().is_some(), "a client that has closed its end is not waited for");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_whose_requests_were_read_whole_is_not_waited_for() {
+        let (mut closing, mut client) = connection();
+        client.write_all(b"a head").await.unwrap();
+        closing.read_exact(&mut [0; 6]).await.unwrap();
+        closing.traffic.end_request();
+        assert!(closing.shutdown().now_or_never().is_some());
     }
 }

@@ -1,11 +1,12 @@
-//! What is counted of the bytes of one connection: shared by its transport, the timer of its heads and the table of
-//! open connections.
+//! What is counted of the bytes of one connection: shared by its transport, the timer of its heads, its requests and the
+//! table of open connections.
 //!
-//! Knows nothing of sockets or of HTTP.
+//! Knows nothing of sockets, nor of what a request is.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::Version;
 use tokio::time::Instant;
 
 /// A connection whose client takes less than this many bytes in a [`SLOW_INTERVAL`] while more of them wait is slow: it is
@@ -22,6 +23,11 @@ pub(crate) struct Traffic {
     started: Instant,
     /// Reads that brought bytes.
     arrivals: AtomicU64,
+    /// How often bytes had come when the last request began or its body ended.
+    claimed: AtomicU64,
+    /// Whether a request's body was dropped before its end.
+    has_left_body: AtomicBool,
+    is_http2: AtomicBool,
     /// Whether a write waits for the client.
     waits: AtomicBool,
     /// When the bytes in `taken` began to be counted, in nanoseconds since the start; 0 while nothing has waited.
@@ -35,6 +41,9 @@ impl Traffic {
         Self {
             started,
             arrivals: AtomicU64::new(0),
+            claimed: AtomicU64::new(0),
+            has_left_body: AtomicBool::new(false),
+            is_http2: AtomicBool::new(false),
             waits: AtomicBool::new(false),
             counted_since: AtomicU64::new(0),
             taken: AtomicUsize::new(0),
@@ -54,6 +63,31 @@ impl Traffic {
     /// How often bytes have come.
     pub(crate) fn arrivals(&self) -> u64 {
         self.arrivals.load(Ordering::Relaxed)
+    }
+
+    /// The head of a request has been read.
+    pub(crate) fn begin_request(&self, version: Version) {
+        if version == Version::HTTP_2 {
+            self.is_http2.store(true, Ordering::Relaxed);
+        }
+        self.end_request();
+    }
+
+    /// The body of a request has been read to its end.
+    pub(crate) fn end_request(&self) {
+        self.claimed.store(self.arrivals(), Ordering::Relaxed);
+    }
+
+    /// The body of a request is not read any further.
+    pub(crate) fn leave_body(&self) {
+        self.has_left_body.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether bytes have come, or are to be expected, that belong to no request that was read whole. Never over HTTP/2,
+    /// where streams end without their connection.
+    pub(crate) fn has_unread_bytes(&self) -> bool {
+        let is_behind = self.claimed.load(Ordering::Relaxed) != self.arrivals();
+        !self.is_http2.load(Ordering::Relaxed) && (is_behind || self.has_left_body.load(Ordering::Relaxed))
     }
 
     /// A response begins on a connection that had none: what was written before does not count.

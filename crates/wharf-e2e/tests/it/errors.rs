@@ -229,3 +229,84 @@ async fn an_answer_whose_header_cannot_be_made_is_a_500_and_not_one_without_it()
     // Nothing else is touched, not even on the same connection.
     let _ = registry.head(&path).send().await.expect(200);
 }
+
+/// Requests with a body that are refused by their head alone.
+fn refused_early(registry: &ScratchRegistry) -> Vec<(u16, Request)> {
+    let manifest = registry
+        .put("/v2/a/manifests/large")
+        .header("Content-Type", "application/vnd.oci.image.manifest.v1+json");
+    vec![
+        (404, registry.patch("/v2/a/blobs/uploads/none")),
+        (400, registry.put("/v2/A/manifests/v1")),
+        (404, registry.post("/none")),
+        (405, registry.post("/v2/_catalog")),
+        (413, manifest),
+        (200, registry.get("/v2/")),
+    ]
+}
+
+const MIB: usize = 1024 * 1024;
+
+/// A client of Go's reads while it writes: when a write fails before it has read the response, it reports a broken pipe.
+#[tokio::test]
+async fn a_client_that_is_refused_in_the_middle_of_a_body_is_not_cut_off_while_it_sends() {
+    let registry = ScratchRegistry::memory().await;
+    for (status, request) in refused_early(&registry) {
+        let mut connection = registry.connect().await;
+        connection.begin(&request.header("Content-Length", (64 * MIB).to_string())).await;
+        let response = connection.head().await.expect(status);
+        assert_eq!(response.header("Connection"), Some("close"));
+        // A connection that is reset fails the second of these at the latest.
+        for _ in 0..32 {
+            connection.write(vec![b'x'; MIB / 2]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_reads_only_after_it_has_sent_a_body_gets_the_refusal_of_it() {
+    let registry = ScratchRegistry::memory().await;
+    for (status, request) in refused_early(&registry) {
+        for chunked in [false, true] {
+            let request = match chunked {
+                true => request.clone().chunks((0..32).map(|_| vec![b'x'; MIB])),
+                false => request.clone().body(vec![b'x'; 32 * MIB]),
+            };
+            let mut connection = registry.connect().await;
+            connection.write(request.parts().0).await;
+            let response = connection.head().await;
+            assert_eq!(response.status, status);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_short_body_is_read_and_the_connection_used_again() {
+    let registry = ScratchRegistry::memory().await;
+    let mut connection = registry.connect().await;
+    for (status, request) in refused_early(&registry) {
+        if status == 413 {
+            continue;
+        }
+        let _ = connection.send(request.clone().body(vec![b'x'; 100_000])).await.expect(status);
+        let _ = connection.send(request.chunks([vec![b'x'; 100_000]])).await.expect(status);
+    }
+}
+
+/// A refusal does not wait for the rest of the body.
+#[tokio::test]
+async fn a_refusal_comes_before_the_body() {
+    let registry = ScratchRegistry::memory().await;
+    for (status, request) in refused_early(&registry) {
+        if status == 413 {
+            continue;
+        }
+        let mut connection = registry.connect().await;
+        connection.begin(&request.header("Content-Length", "3")).await;
+        let response = connection.head().await.expect(status);
+        let length = response.required("Content-Length").parse().unwrap();
+        let _ = connection.read(length).await;
+        connection.write("abc").await;
+        let _ = connection.send(registry.get("/v2/")).await.expect(200);
+    }
+}

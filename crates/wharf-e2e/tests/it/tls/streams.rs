@@ -111,3 +111,15 @@ async fn next_aborted(entries: &mut mpsc::UnboundedReceiver<AccessEntry>) -> Acc
         }
     }
 }
+
+#[tokio::test]
+async fn a_stream_that_is_refused_in_the_middle_of_a_body_has_its_response_and_the_others_go_on() {
+    let World { registry, client, .. } = World::start().await;
+    let mut connection = client.http2(&registry).await;
+    for bytes in [100_000, 16 << 20] {
+        let patch = registry.patch("/v2/a/blobs/uploads/none").body(vec![b'x'; bytes]);
+        let refused = connection.send(patch).await.expect(404);
+        assert_eq!(refused.codes().len(), 1);
+        let _ = connection.send(registry.get("/v2/")).await.expect(200);
+    }
+}
