@@ -119,6 +119,13 @@ impl ApiError {
             .header(RETRY_AFTER, RETRY_AFTER_SECONDS)
     }
 
+    /// The head of the request is longer than one may be.
+    pub(crate) fn head_too_large(length: usize, limit: usize) -> Self {
+        Self::with_status(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, ErrorCode::Unsupported)
+            .message("the head of the request is too large")
+            .detail(format!("it has {length} bytes; `http.limits.headerbytes` is {limit}"))
+    }
+
     /// What is wrong in the first place, for the log.
     pub(crate) fn first(&self) -> Option<&ErrorEntry> {
         self.entries.first()

@@ -65,6 +65,9 @@ pub struct Limits {
     /// What the headings of parts may come to, in bytes, if that is more than the parts themselves; beyond it the whole blob
     /// is sent.
     pub range_headings_bytes: u64,
+    /// Longest head of a request, in bytes as over HTTP/1, on both protocols (`http.limits.headerbytes`). One that is up to
+    /// twice as long is answered 431 in the specification's form, a longer one by the protocol library, without a body.
+    pub head_bytes: usize,
     /// Connections open at once. The next one waits in the kernel's queue.
     pub connections: usize,
     /// Connections open at once from one address (of IPv6: one /64). The next one is closed at once. Does not count for
@@ -123,6 +126,7 @@ impl Default for Limits {
             range_reads: 64,
             range_gap_bytes: 256 * 1024,
             range_headings_bytes: 64 * 1024,
+            head_bytes: 64 * 1024,
             connections: 16_384,
             connections_per_address: 16_384 / 4,
             streams: 100,

@@ -12,7 +12,10 @@ use http_body::Body as HttpBody;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use wharf_core::{BoxError, ByteStream};
 
-use crate::body_budget::{BodyAccount, NoRoom};
+use crate::body_budget::{BodyAccount, NoRoom, Room};
+
+/// Heads up to this length are not counted, so that no ordinary request waits for another.
+const SMALL_HEAD_BYTES: usize = 16 * 1024;
 
 /// Why a body ended before its end.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +88,17 @@ impl RequestBody {
     /// How long it is, if the client said so.
     pub(crate) fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// Room for the head of the request beside the bodies that are collected, if it is a long one: a connection of HTTP/2
+    /// has many of them at once.
+    pub(crate) async fn room_for_head(&self, bytes: usize) -> Result<Option<Room>, BodyError> {
+        if bytes <= SMALL_HEAD_BYTES {
+            return Ok(None);
+        }
+        let mut room = self.account.open();
+        room.grow(bytes).await.map_err(|NoRoom(wait)| BodyError::NoRoom(wait))?;
+        Ok(Some(room))
     }
 
     /// What was not read of it, unless the client is still waiting to be asked for it.

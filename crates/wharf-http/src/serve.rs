@@ -37,8 +37,7 @@ const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::
 /// How long accepting waits for a connection to end when there are as many as may be, before it closes idle ones.
 const ROOM_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The longest head of a request, and what is read or waits to be sent at once over HTTP/1: twice the longest token that
-/// clients send.
+/// What is read or waits to be sent at once over HTTP/1, if heads need no more.
 const H1_BUFFER_BYTES: usize = 128 * 1024;
 
 /// What waits to be sent on a stream: one block of a file.
@@ -276,7 +275,7 @@ impl Seat {
             Protocol::Http1 => {
                 let mut http1 = http1::Builder::new();
                 http1.timer(head_timer).header_read_timeout(head_timeout);
-                http1.title_case_headers(true).max_buf_size(H1_BUFFER_BYTES);
+                http1.title_case_headers(true).max_buf_size(head_ceiling(&limits).max(H1_BUFFER_BYTES));
                 life.run(http1.serve_connection(io, handler)).await;
             }
             Protocol::Http2 => {
@@ -336,6 +335,11 @@ impl Life<'_> {
     }
 }
 
+/// The longest head that hyper reads. A head between the limit and this one is refused with a body that says why.
+fn head_ceiling(limits: &Limits) -> usize {
+    limits.head_bytes.saturating_mul(2)
+}
+
 /// HTTP/1 and, for clients that begin with it, HTTP/2.
 fn both(
     head_timeout: Duration,
@@ -348,9 +352,10 @@ fn both(
     // As the registry we succeed writes them, for scripts that compare letters.
     let mut http1 = builder.http1();
     http1.timer(head_timer).header_read_timeout(head_timeout);
-    http1.title_case_headers(true).max_buf_size(H1_BUFFER_BYTES);
+    http1.title_case_headers(true).max_buf_size(head_ceiling(limits).max(H1_BUFFER_BYTES));
     let mut http2 = builder.http2();
     http2.timer(TokioTimer::new());
+    http2.max_header_list_size(u32::try_from(head_ceiling(limits)).unwrap_or(u32::MAX));
     http2.keep_alive_interval(head_timeout).keep_alive_timeout(H2_PING_TIMEOUT);
     http2.initial_stream_window_size(window.bytes).initial_connection_window_size(window.bytes);
     http2.max_send_buf_size(H2_SEND_BYTES).max_concurrent_streams(limits.streams);

@@ -25,7 +25,7 @@ use crate::body_budget::{BodyAccount, BodyBudget};
 use crate::connections::Busy;
 use crate::context::Cx;
 use crate::dispatch::dispatch;
-use crate::errors::ApiError;
+use crate::errors::{ApiError, from_body};
 use crate::handlers::token;
 use crate::host_header;
 use crate::limits::{Limits, Options};
@@ -191,6 +191,11 @@ impl Service {
     ) -> Result<Response<Body>, ApiError> {
         let inner = &*self.0;
         host_header::check(head)?;
+        let head_bytes = bytes_of(head);
+        if head_bytes > inner.options.limits.head_bytes {
+            return Err(ApiError::head_too_large(head_bytes, inner.options.limits.head_bytes));
+        }
+        let _room = body.room_for_head(head_bytes).await.map_err(|error| from_body(&error.into()))?;
         let path = inner.options.addresses.inside(head.uri.path()).ok_or(RouteError::NotFound)?;
         let sender = Sender {
             // A line that is no text must not be taken for none.
@@ -266,6 +271,14 @@ fn logged_client(head: &Parts, addresses: &Addresses, address: Option<IpAddr>) -
     // Only a local proxy connects to a Unix socket, and what it says is all that is known.
     let remote = address.or(peer.map(|peer| peer.ip())).or(claimed);
     LoggedClient { remote, claimed, peer }
+}
+
+/// How long a head is, as over HTTP/1: over HTTP/2 the same head has fewer bytes on the wire and as many in memory.
+fn bytes_of(head: &Parts) -> usize {
+    const LINE: usize = ": \r\n".len();
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + LINE);
+    head.method.as_str().len() + target + lines.sum::<usize>()
 }
 
 /// Whether a route changes anything, or begins to.

@@ -39,6 +39,7 @@ mod meaning;
 mod nearest;
 mod path;
 mod reader;
+mod size;
 mod source;
 mod storage;
 mod tls;
@@ -128,6 +129,8 @@ pub struct HttpLimits {
     pub connections_per_address: usize,
     /// Requests at once on one connection of HTTP/2 (`http.limits.streams`).
     pub streams: u32,
+    /// The longest head of a request in bytes (`http.limits.headerbytes`).
+    pub head_bytes: u64,
 }
 
 /// Where a secret is.

@@ -111,7 +111,7 @@ fn addresses(http: &HttpConfig) -> Addresses {
 
 fn limits(config: &Config) -> Limits {
     let most = |entries: u64| usize::try_from(entries).unwrap_or(usize::MAX);
-    let HttpLimits { connections, connections_per_address, streams } = config.http.limits;
+    let HttpLimits { connections, connections_per_address, streams, head_bytes } = config.http.limits;
     let timeouts = config.http.timeouts;
     let limits = Limits {
         handshake_timeout: timeouts.handshake,
@@ -119,6 +119,7 @@ fn limits(config: &Config) -> Limits {
         idle_timeout: timeouts.idle,
         body_idle_timeout: timeouts.read,
         write_idle_timeout: timeouts.write,
+        head_bytes: most(head_bytes),
         tags_page: most(config.tags_max),
         catalog_page: most(config.catalog_max_entries),
         drain_timeout: config.http.drain_timeout,

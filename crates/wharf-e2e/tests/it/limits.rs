@@ -69,7 +69,7 @@ async fn a_head_of_64_kib_is_taken() {
     let registry = ScratchRegistry::start().await;
     let image = Image::random(1);
     push::image(&registry, "a", "latest", &image).await;
-    let token = format!("Bearer {}", "t".repeat(64 * 1024));
+    let token = format!("Bearer {}", "t".repeat(60_000));
     let response =
         registry.get("/v2/a/manifests/latest").header("Authorization", token).send().await.expect(200);
     assert_eq!(response.body, image.manifest.bytes);
@@ -78,6 +78,34 @@ async fn a_head_of_64_kib_is_taken() {
         request = request.header(format!("X-Header-{index}"), "x".repeat(1000));
     }
     let _ = request.send().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_head_above_64_kib_is_refused_in_the_form_of_the_specification() {
+    let registry = ScratchRegistry::memory().await;
+    let mut connection = registry.connect().await;
+    let long = |bytes: usize| registry.get("/v2/").header("Authorization", "t".repeat(bytes));
+    let refused = connection.send(long(66_000)).await.refused(431, ErrorCode::Unsupported);
+    let detail = refused.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
+    assert!(detail.ends_with("`http.limits.headerbytes` is 65536"), "{detail}");
+    let _ = connection.send(long(120_000)).await.refused(431, ErrorCode::Unsupported);
+    let _ = connection.send(long(60_000)).await.expect(200);
+}
+
+/// A connection of HTTP/2 has many heads at once.
+#[tokio::test]
+async fn long_heads_have_the_budget_of_bodies_that_are_collected() {
+    let limits = Limits {
+        collected_bytes: 50_000,
+        collected_bytes_per_address: 50_000,
+        collect_wait: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let registry = limited(limits).await;
+    let long = |bytes: usize| registry.get("/v2/").header("Authorization", "t".repeat(bytes));
+    let refused = long(60_000).send().await.refused(503, ErrorCode::Unavailable);
+    assert!(refused.header("Retry-After").is_some());
+    let _ = long(40_000).send().await.expect(200);
 }
 
 #[tokio::test]
@@ -90,6 +118,8 @@ async fn a_body_that_falls_silent_is_given_up_and_what_came_is_kept() {
     connection.write("12345").await;
     let response = connection.response("PATCH").await.expect(408);
     assert_eq!(response.codes().len(), 1);
+    // What it sends next may be meant as another request.
+    assert_eq!(response.header("Connection"), Some("close"));
     let response = registry.get(&location).send().await.expect(204);
     assert_eq!(response.header("Range"), Some("0-4"));
 }

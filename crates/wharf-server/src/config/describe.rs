@@ -93,10 +93,11 @@ impl fmt::Display for Timeouts {
 
 impl fmt::Display for HttpLimits {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { connections, connections_per_address, streams } = self;
+        let Self { connections, connections_per_address, streams, head_bytes } = self;
+        let head = storage::size(*head_bytes);
         write!(
             formatter,
-            "{connections} connections, {connections_per_address} from one address, {streams} requests at once on one"
+            "{connections} connections, {connections_per_address} from one address, {streams} requests at once on one, heads of {head}"
         )
     }
 }

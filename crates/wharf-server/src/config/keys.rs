@@ -194,7 +194,7 @@ const KEYS: &[(&str, Feature, &str)] = &[
     ("middleware.storage.[]", Feature::Built, "name disabled options.**"),
     ("http", Feature::Built, "addr net draintimeout host prefix relativeurls trustedproxies.[] headers.*.[]"),
     ("http", Feature::Built, "h2c.enabled http2.disabled secret secretfile"),
-    ("http.limits", Feature::Built, "connections connectionsperaddress streams"),
+    ("http.limits", Feature::Built, "connections connectionsperaddress streams headerbytes"),
     ("http.timeouts", Feature::Built, "handshake header idle read write"),
     ("http.debug", Feature::DebugServer, "addr prometheus.enabled prometheus.path"),
     ("http.tls", Feature::Built, "certificate key clientcas.[] clientauth minimumtls ciphersuites.[]"),

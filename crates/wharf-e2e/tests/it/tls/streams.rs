@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use wharf_http::{AccessEntry, AccessLog, Limits, Options};
+use wharf_oci::ErrorCode;
 use wharf_testkit::deadline::within;
 use wharf_testkit::images::Blob;
 use wharf_testkit::push::finish;
@@ -122,4 +123,18 @@ async fn a_stream_that_is_refused_in_the_middle_of_a_body_has_its_response_and_t
         assert_eq!(refused.codes().len(), 1);
         let _ = connection.send(registry.get("/v2/")).await.expect(200);
     }
+}
+
+/// A token for many repositories is as good over HTTP/2 as it is over HTTP/1.
+#[tokio::test]
+async fn heads_have_the_same_limit_as_over_http_1() {
+    let World { registry, client, .. } = World::start().await;
+    let mut connection = client.http2(&registry).await;
+    let long = |bytes: usize| registry.get("/v2/").header("authorization", "t".repeat(bytes));
+    let _ = connection.send(long(60_000)).await.expect(200);
+    let _ = connection.send(long(66_000)).await.refused(431, ErrorCode::Unsupported);
+    let _ = connection.send(long(120_000)).await.refused(431, ErrorCode::Unsupported);
+    // Beyond twice the limit it is refused without being read.
+    assert_eq!(connection.begin(long(140_000)).await.status(), 431);
+    let _ = connection.send(registry.get("/v2/")).await.expect(200);
 }

@@ -8,7 +8,7 @@ use wharf_http::Limits;
 
 use crate::config::address::ListenAddress;
 use crate::config::reader::Reader;
-use crate::config::{HttpConfig, HttpLimits, Listen, SecretPlace, Timeouts, duration, web};
+use crate::config::{HttpConfig, HttpLimits, Listen, SecretPlace, Timeouts, duration, size, web};
 
 use super::tls;
 
@@ -24,6 +24,9 @@ const DEFAULT_TIMEOUTS: Timeouts = Timeouts {
     read: Duration::from_secs(120),
     write: Duration::from_mins(10),
 };
+
+/// A token for 400 repositories, as clients send that mount from many.
+const DEFAULT_HEAD_BYTES: u64 = 64 * 1024;
 
 pub(super) fn read(reader: &mut Reader<'_>) -> HttpConfig {
     HttpConfig {
@@ -122,7 +125,8 @@ fn limits(reader: &mut Reader<'_>) -> HttpLimits {
     let streams = reader
         .parsed("http.limits.streams", expected, |text| text.parse::<NonZeroU32>().ok())
         .map_or(defaults.streams, NonZeroU32::get);
-    HttpLimits { connections, connections_per_address: per_address.min(connections), streams }
+    let head_bytes = head_bytes(reader).unwrap_or(DEFAULT_HEAD_BYTES);
+    HttpLimits { connections, connections_per_address: per_address.min(connections), streams, head_bytes }
 }
 
 fn drain_timeout(reader: &mut Reader<'_>) -> Option<Duration> {
@@ -153,4 +157,10 @@ fn timeout(reader: &mut Reader<'_>, key: &'static str, default: Duration) -> Dur
         duration::parse(text).filter(|timeout| (Duration::from_millis(1)..=Timeouts::MAX).contains(timeout))
     };
     reader.parsed(key, expected, read).unwrap_or(default)
+}
+
+/// Each connection may hold as much, and one of HTTP/2 many times that.
+fn head_bytes(reader: &mut Reader<'_>) -> Option<u64> {
+    let read = |text: &str| size::parse(text).filter(|bytes| (8 * 1024..=1024 * 1024).contains(bytes));
+    reader.parsed("http.limits.headerbytes", "a size from 8KiB to 1MiB, such as 64KiB", read)
 }

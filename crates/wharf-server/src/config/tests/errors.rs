@@ -342,3 +342,15 @@ fn a_timeout_of_nothing_or_without_an_end_is_refused() {
         }
     }
 }
+
+#[test]
+fn a_length_of_heads_that_cannot_be_is_refused() {
+    for value in ["0", "64", "8191", "2MiB", "-1", "many"] {
+        check_errors(
+            &file(&format!("storage: filesystem\nhttp:\n  addr: ':1'\n  limits:\n    headerbytes: {value}")),
+            &[&format!(
+                "config.yml:6:18: http.limits.headerbytes: expected a size from 8KiB to 1MiB, such as 64KiB, got \"{value}\""
+            )],
+        );
+    }
+}

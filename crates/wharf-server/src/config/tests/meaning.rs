@@ -12,7 +12,7 @@ fn a_bare_file_has_the_defaults_of_the_old_registry() {
         "configuration  config.yml\n\
          http           :5000 (every address), drains for 10s\n\
          timeouts       handshake 10s, header 75s, idle 620s, read 2m, write 10m\n\
-         limits         16384 connections, 4096 from one address, 100 requests at once on one\n\
+         limits         16384 connections, 4096 from one address, 100 requests at once on one, heads of 64 KiB\n\
          locations      paths, believing every proxy\n\
          access         everybody may do everything\n\
          storage        filesystem /var/lib/registry, fsync full, deletes off\n\
@@ -33,7 +33,7 @@ fn no_file_is_a_registry_for_this_machine() {
         "configuration  built-in defaults\n\
          http           127.0.0.1:5000, drains for 10s\n\
          timeouts       handshake 10s, header 75s, idle 620s, read 2m, write 10m\n\
-         limits         16384 connections, 4096 from one address, 100 requests at once on one\n\
+         limits         16384 connections, 4096 from one address, 100 requests at once on one, heads of 64 KiB\n\
          locations      paths, believing every proxy\n\
          access         everybody may do everything\n\
          storage        filesystem ./registry-data, fsync full, deletes on\n\
@@ -114,7 +114,7 @@ policy: {repository: {classes: [image, plugin]}}
         "configuration  config.yml\n\
          http           localhost:5001, HTTP/2 without TLS, drains for 60s\n\
          timeouts       handshake 10s, header 75s, idle 620s, read 2m, write 10m\n\
-         limits         500 connections, 40 from one address, 20 requests at once on one\n\
+         limits         500 connections, 40 from one address, 20 requests at once on one, heads of 64 KiB\n\
          locations      whole URLs, below /reg/, believing 10.0.0.0/8 ::1/128\n\
          header         x-a: b\n\
          header         x-a: c\n\
@@ -300,4 +300,11 @@ fn what_a_client_may_take_has_a_key_for_each_part_of_a_request() {
     let text = Source::BuiltIn.read().unwrap();
     let config = Config::parse(Source::BuiltIn, &text, &variables, UnknownKeys::Refuse).unwrap();
     assert_eq!(config.http.timeouts.idle, Duration::from_mins(15));
+}
+
+#[test]
+fn the_length_of_heads_has_a_key() {
+    let config = based("http: {limits: {headerbytes: 128KiB}}");
+    assert_eq!(config.http.limits.head_bytes, 128 * 1024);
+    assert!(config.to_string().contains("limits         heads of requests 128 KiB\n"), "{config}");
 }
