@@ -501,6 +501,7 @@ mod tests {
         let all = connections(10, 10, TrustedProxies::All);
         let mut open: Vec<_> = (0..9).map(|_| all.admit(address("192.0.2.1")).unwrap()).collect();
         let _busy: Vec<_> = open.iter().map(OpenConnection::busy).collect();
+        tokio::time::advance(Duration::from_secs(1)).await;
         open[3].traffic().wait();
         tokio::time::advance(Duration::from_secs(59)).await;
         open.push(all.admit(address("192.0.2.1")).unwrap());

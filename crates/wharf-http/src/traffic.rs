@@ -134,17 +134,18 @@ mod tests {
     async fn a_client_is_slow_when_it_takes_less_than_64_kib_in_a_minute() {
         let traffic = Traffic::new(Instant::now());
         let second = Duration::from_secs(1);
+        advance(second).await;
         traffic.wait();
         advance(59 * second).await;
         assert_eq!(traffic.slow_since(), None);
         advance(second).await;
-        assert_eq!(traffic.slow_since(), Some(1));
+        assert_eq!(traffic.slow_since(), Some(1_000_000_000));
 
         // A byte now and then changes nothing.
         traffic.take(1);
         assert_eq!(traffic.slow_since(), None, "nothing waits");
         traffic.wait();
-        assert_eq!(traffic.slow_since(), Some(1));
+        assert_eq!(traffic.slow_since(), Some(1_000_000_000));
 
         // Enough bytes, and it has a new minute.
         traffic.take(SLOW_BYTES);
