@@ -259,12 +259,11 @@ impl Seat {
                 request.extensions_mut().insert(tls.clone());
             }
             let request = request.map(|body| ReceivedBody::new(body, Arc::clone(&traffic)));
-            // Boxed: the protocols move it about, and it is as large as what the longest request does.
-            Box::pin(async move {
+            async move {
                 let via = Via { share: &share, busy: &busy };
                 let (response, permit) = service.respond_via(Some(via), request).await;
                 Ok::<_, Infallible>(response.map(|body| SendingBody::new(body, permit, busy, share)))
-            })
+            }
         });
         // A connection that ends takes its streams with it.
         let closed = cut.child_token();

@@ -142,7 +142,8 @@ impl Service {
         let mut record = Record::begin(&head, client, Arc::clone(&request_id), access_log, span.clone());
         let body = RequestBody::new(body, BodyAccount { budget: Arc::clone(&self.0.bodies), address });
 
-        let answer = self.answer(via, &head, address, &body, Arc::clone(&request_id), &mut record);
+        // Boxed where it is made, as it is as large as what the longest request does, and is moved from here on.
+        let answer = Box::pin(self.answer(via, &head, address, &body, Arc::clone(&request_id), &mut record));
         let answered = catch(answer).instrument(span).await;
         let mut response = match answered.unwrap_or_else(|panicked| Err(panicked.into())) {
             Ok(response) => response,
