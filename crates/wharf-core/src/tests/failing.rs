@@ -253,7 +253,7 @@ impl Objects for FailingStore {
     }
 
     async fn remove_all(&self, dir: &Dir<'_>) -> Result<()> {
-        self.call("remove all")?;
+        // The history of a deleted tag is in no answer, so a failure to remove it is none either.
         self.inner.remove_all(dir).await
     }
 
