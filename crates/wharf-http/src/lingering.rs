@@ -23,6 +23,9 @@ use crate::traffic::Traffic;
 /// round trip; one that does not has to send all of a body first.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The same over HTTP/2, where a client acknowledges what it reads until it has read that the connection ends.
+const LINGER_TIMEOUT_H2: Duration = Duration::from_secs(1);
+
 /// How much is read and dropped.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
@@ -61,10 +64,15 @@ impl Default for Lingering {
 }
 
 impl Lingering {
-    /// Begins to linger, unless as many connections do as may.
-    pub(crate) fn begin(&self) -> Option<Linger> {
+    /// Begins to linger where the client may still send, unless as many connections do as may.
+    pub(crate) fn begin(&self, traffic: &Traffic) -> Option<Linger> {
+        let timeout = match traffic.has_unread_bytes() {
+            true => LINGER_TIMEOUT,
+            false if traffic.is_http2() => LINGER_TIMEOUT_H2,
+            false => return None,
+        };
         let permit = Arc::clone(&self.0).try_acquire_owned().ok()?;
-        Some(Linger { left: LINGER_BYTES, timer: Box::pin(sleep(LINGER_TIMEOUT)), _permit: permit })
+        Some(Linger { left: LINGER_BYTES, timer: Box::pin(sleep(timeout)), _permit: permit })
     }
 }
 

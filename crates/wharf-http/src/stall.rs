@@ -137,8 +137,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stall<T> {
         if matches!(this.end, End::Open) {
             let shut = Pin::new(&mut this.transport).poll_shutdown(cx);
             ready!(this.watch(cx, shut, |()| 0))?;
-            let linger = this.traffic.has_unread_bytes().then(|| this.lingering.begin()).flatten();
-            this.end = linger.map_or(End::Closed, End::Lingering);
+            this.end = this.lingering.begin(&this.traffic).map_or(End::Closed, End::Lingering);
         }
         if let End::Lingering(linger) = &mut this.end {
             ready!(linger.poll(&mut this.transport, cx));

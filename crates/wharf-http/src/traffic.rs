@@ -90,6 +90,10 @@ impl Traffic {
         !self.is_http2.load(Ordering::Relaxed) && (is_behind || self.has_left_body.load(Ordering::Relaxed))
     }
 
+    pub(crate) fn is_http2(&self) -> bool {
+        self.is_http2.load(Ordering::Relaxed)
+    }
+
     /// A response begins on a connection that had none: what was written before does not count.
     pub(crate) fn begin_response(&self) {
         self.counted_since.store(0, Ordering::Relaxed);

@@ -10,6 +10,9 @@ const OWN_FILES: (usize, usize) = (256, 4096);
 /// One address has a quarter of what all have, but so many where there is little.
 const LEAST_OF_ADDRESS: usize = 16;
 
+/// Fewer connections than this are worth a warning, whatever was asked for: by default one address may have as many.
+const FEW_CONNECTIONS: usize = 4096;
+
 /// Raises the limit as far as we may.
 ///
 /// What a shell gives is 1024, for programs that use `select(2)`. Every connection and every blob on its way is one.
@@ -30,12 +33,14 @@ pub(crate) fn raise_limit() {
     }
 }
 
-/// Limits that the process has enough open files for; a warning if these are fewer connections than were asked for.
+/// Limits that the process has enough open files for; a warning if these are fewer connections than the operator has
+/// asked for, or few.
 pub(crate) fn fit(wanted: Limits) -> Limits {
     let current = getrlimit(Resource::Nofile).current;
     let files = current.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
     let limits = within(wanted, files);
-    if limits.connections < wanted.connections {
+    let is_asked_for = wanted.connections != Limits::default().connections;
+    if limits.connections < wanted.connections && (is_asked_for || limits.connections < FEW_CONNECTIONS) {
         let (connections, transfers) = (limits.connections, limits.transfers);
         let needed = 2 * wanted.connections + OWN_FILES.1;
         tracing::warn!(

@@ -17,6 +17,10 @@ const REMOVE_BATCH: usize = 16;
 /// How often a tag is read again because it has moved and what it meant was deleted.
 const READ_ATTEMPTS: usize = 16;
 
+/// How often in turn a tag must mean the same manifest, which is not there, to be absent: it may have moved to another one
+/// and back, and what it means now may have been pushed again.
+const ABSENT_READS: usize = 4;
+
 /// How often a delete of a tag begins anew because the tag was moved meanwhile.
 const REMOVE_ATTEMPTS: usize = 16;
 
@@ -36,6 +40,7 @@ impl LayoutMetadata {
     pub(super) async fn tagged(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<Digest>> {
         let key = Key::TagLink(repository, tag);
         let mut read = link::follow(self.objects(), &key).await?;
+        let mut reads_alike = 1;
         for _ in 0..READ_ATTEMPTS {
             let Some(digest) = read else { return Ok(None) };
             if self.has_revision(repository, &digest).await? {
@@ -43,7 +48,8 @@ impl LayoutMetadata {
             }
             // The tag may have moved before that manifest was deleted, and was there all the time.
             let again = link::follow(self.objects(), &key).await?;
-            if again == Some(digest) {
+            reads_alike = if again == read { reads_alike + 1 } else { 1 };
+            if reads_alike == ABSENT_READS {
                 return Ok(None);
             }
             read = again;
