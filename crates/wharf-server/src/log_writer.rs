@@ -17,6 +17,10 @@ const QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// A buffer larger than this is freed when it has been written.
 const KEPT_BYTES: usize = 64 * 1024;
 
+/// How long the first of several lines waits for those that follow: a thread that is woken for each line costs as much as
+/// the request.
+const GATHER_TIME: Duration = Duration::from_millis(5);
+
 /// How long the end of the process waits for each log's last lines to be written.
 pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -46,6 +50,8 @@ struct State {
     writing_lines: u64,
     /// Lines dropped and not reported yet.
     lost: u64,
+    /// The thread is idle, and is to be woken by the next line.
+    idle: bool,
     /// No lines come any more.
     closed: bool,
     /// The thread has written all there was and ended.
@@ -92,8 +98,11 @@ impl LogWriter {
         }
         state.pending.extend_from_slice(lines);
         state.pending_lines += count_lines(lines);
+        let wake = std::mem::take(&mut state.idle);
         drop(state);
-        self.0.changed.notify_all();
+        if wake {
+            self.0.changed.notify_all();
+        }
     }
 
     /// Waits until all lines are written, at most as long as `limit`. Returns how many were not, or were dropped and not
@@ -144,12 +153,17 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Waits for lines and takes them, leaving `buffer` for those that follow; `None` if the log is closed and there are
+    /// Waits for lines, gathers those that follow and takes them, leaving `buffer` for those that follow; `None` if the log is closed and there are
     /// none left. Losses are given only while the output `works`, for their report is a line itself.
     fn take(&self, mut buffer: Vec<u8>, works: bool) -> Option<Batch> {
-        let idle =
-            |state: &mut State| state.pending.is_empty() && !(works && state.lost > 0) && !state.closed;
-        let mut state = self.changed.wait_while(self.state(), idle).unwrap_or_else(PoisonError::into_inner);
+        let nothing_to_do = |state: &mut State| {
+            state.idle = state.pending.is_empty() && !(works && state.lost > 0) && !state.closed;
+            state.idle
+        };
+        let first =
+            self.changed.wait_while(self.state(), nothing_to_do).unwrap_or_else(PoisonError::into_inner);
+        let gathered = self.changed.wait_timeout_while(first, GATHER_TIME, |state| !state.closed);
+        let (mut state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         let lost = if works { std::mem::take(&mut state.lost) } else { 0 };
         if state.pending.is_empty() && lost == 0 {
             return None;
