@@ -7,7 +7,7 @@ use wharf_http::Limits;
 /// quarter of all, within these limits, and never more than half.
 const OWN_FILES: (usize, usize) = (256, 4096);
 
-/// One address has a quarter of what all have, but so many where there is little.
+/// Where there is less than was wanted, one address has half of it at most, but so many where there is little.
 const LEAST_OF_ADDRESS: usize = 16;
 
 /// Fewer connections than this are worth a warning, whatever was asked for: by default one address may have as many.
@@ -59,7 +59,7 @@ fn within(wanted: Limits, files: usize) -> Limits {
     let connections = wanted.connections.min(left / 2).max(1);
     let transfers = wanted.transfers.min(left.saturating_sub(connections)).max(1);
     let of_address = |wanted: usize, before: usize, all: usize| {
-        if all < before { wanted.min((all / 4).max(LEAST_OF_ADDRESS)).min(all) } else { wanted }
+        if all < before { wanted.min((all / 2).max(LEAST_OF_ADDRESS)).min(all) } else { wanted }
     };
     Limits {
         connections,
@@ -85,9 +85,9 @@ mod tests {
             // Files, then connections and blobs in transfer: of all, of one address.
             (usize::MAX, 16_384, 4096, 65_536, 16_384),
             (1 << 20, 16_384, 4096, 65_536, 16_384),
-            (65_536, 16_384, 4096, 45_056, 11_264),
-            (4096, 1536, 384, 1536, 384),
-            (1024, 384, 96, 384, 96),
+            (65_536, 16_384, 4096, 45_056, 16_384),
+            (4096, 1536, 768, 1536, 768),
+            (1024, 384, 192, 384, 192),
             (64, 16, 16, 16, 16),
             (0, 1, 1, 1, 1),
         ];
