@@ -505,7 +505,7 @@ mod tests {
         open[3].traffic().wait();
         tokio::time::advance(Duration::from_secs(59)).await;
         open.push(all.admit(address("192.0.2.1")).unwrap());
-        assert!(!open[..9].iter().any(is_closed), "nobody is slow yet");
+        assert!(!open[..9].iter().any(is_closed), "no client is slow yet");
         open.truncate(9);
 
         tokio::time::advance(Duration::from_secs(1)).await;

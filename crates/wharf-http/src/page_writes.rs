@@ -1,6 +1,6 @@
 //! Writes that a web page makes a browser send.
 //!
-//! A registry on a loopback address that asks nobody who they are lets in every program of the machine, and a browser is one:
+//! A registry on a loopback address that has no login lets in every program of the machine, and a browser is one:
 //! any page it shows can send requests there, by the address or by a name of its own that it has pointed there. Browsers
 //! name the page's site in `Origin` with every write, and no page can change that. Other clients send no such header.
 

@@ -100,7 +100,7 @@ mod tests {
         let purging = UploadPurging { age: 168 * HOUR, interval: 24 * HOUR, dry_run };
         let purger = Purger { registry: registry.clone(), purging, clock: Arc::new(clock.clone()) };
 
-        assert!(timeout(2 * HOUR, purger.run(pending())).await.is_err(), "nobody stopped it");
+        assert!(timeout(2 * HOUR, purger.run(pending())).await.is_err(), "it was not stopped");
 
         registry.purge_uploads(clock.now() + HOUR, true).await.unwrap().found
     }
@@ -123,7 +123,7 @@ mod tests {
         let purging = UploadPurging { age: 168 * HOUR, interval: 24 * HOUR, dry_run: false };
         let purger = Purger { registry: registry.clone(), purging, clock: Arc::new(clock.clone()) };
 
-        assert!(timeout(26 * HOUR, purger.run(pending())).await.is_err(), "nobody stopped it");
+        assert!(timeout(26 * HOUR, purger.run(pending())).await.is_err(), "it was not stopped");
 
         assert_eq!(registry.purge_uploads(clock.now() + HOUR, true).await.unwrap().found, 0);
     }

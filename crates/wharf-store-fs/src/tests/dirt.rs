@@ -116,7 +116,7 @@ async fn a_huge_file_in_the_place_of_a_link_is_an_error_and_can_be_replaced() {
     assert_eq!(metadata.manifest(&name, &by_tag).await.unwrap(), None);
 }
 
-/// Whoever opens a pipe without a writer waits for one.
+/// Opening a pipe without a writer waits for one.
 #[tokio::test]
 async fn a_pipe_in_the_place_of_a_file_keeps_no_request_waiting() {
     let (_directory, store) = scratch(Fsync::None);
